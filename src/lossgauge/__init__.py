@@ -1,0 +1,63 @@
+"""What does multiplying my loss by a constant do to my training, why, and what do I change?
+
+The verbs are functions and take your object first; each has a command of the same name on the command line:
+
+- `explain`: what a loss multiplier does to this optimizer with these numbers, and which numbers train the same.
+- `rescale`: make it so on a live optimizer, its state tensors included.
+- `discover`: the law of an optimizer never seen before.
+- `prove`: whether two runs are really the same, by bits.
+- `thread`: every statement of the well-known thread on this question, tested on this machine.
+
+This door only re-exports, and only when a name is asked for: importing it loads no framework.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Dimension",
+    "Law",
+    "LossgaugeError",
+    "Verdict",
+    "__version__",
+    "discover",
+    "explain",
+    "prove",
+    "rescale",
+    "thread",
+]
+
+if TYPE_CHECKING:
+    from lossgauge.errors import LossgaugeError
+    from lossgauge.laws.law import Law
+    from lossgauge.laws.verdict import Verdict
+    from lossgauge.units.dimension import Dimension
+    from lossgauge.verbs.discover import discover
+    from lossgauge.verbs.explain import explain
+    from lossgauge.verbs.prove import prove
+    from lossgauge.verbs.rescale import rescale
+    from lossgauge.verbs.thread import thread
+else:  # hidden from type checkers, so that they know the names above and no others
+    _HOMES = {
+        "Dimension": "lossgauge.units.dimension",
+        "Law": "lossgauge.laws.law",
+        "LossgaugeError": "lossgauge.errors",
+        "Verdict": "lossgauge.laws.verdict",
+        "discover": "lossgauge.verbs.discover",
+        "explain": "lossgauge.verbs.explain",
+        "prove": "lossgauge.verbs.prove",
+        "rescale": "lossgauge.verbs.rescale",
+        "thread": "lossgauge.verbs.thread",
+    }
+
+    def __getattr__(name: str) -> object:
+        """The re-exported object of this name, loaded on first use."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+    def __dir__() -> list[str]:
+        """The names of the door beside the module's own."""
+        return sorted({*globals(), *__all__})
