@@ -1,0 +1,1 @@
+"""Units: dimensions with exact rational exponents and the linear algebra that finds them; standard library only."""
