@@ -1,0 +1,1 @@
+"""The torch side of every room above."""
