@@ -17,7 +17,7 @@ class Difference:
     """The first place where two runs differ.
 
     Args:
-        step: The step, from 0.
+        step: The step after which they differ, from 1.
         tensor: The weight tensor.
         ulps: The largest distance in units in the last place; None where one side is not finite.
         relative: The largest distance relative to the largest weight of the tensor.
@@ -62,7 +62,7 @@ def first_difference(left: Trajectory, right: Trajectory, alpha: str) -> Differe
             if not np.array_equal(a[name], b[name]):
                 gap, size = np.abs(a[name] - b[name]).max(), np.abs(a[name]).max()
                 relative = float(gap / size) if np.isfinite(gap) and size else float("inf")
-                return Difference(step - 1, name, ulps_between(a[name], b[name]), relative, alpha, str(a[name].dtype))
+                return Difference(step, name, ulps_between(a[name], b[name]), relative, alpha, str(a[name].dtype))
     return None
 
 

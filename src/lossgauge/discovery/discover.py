@@ -207,7 +207,7 @@ def _evidence(found: Findings) -> dict[str, Any]:
             "note": e.note,
         },
         "certify": {
-            "alpha": c.alphas[-2] if len(c.alphas) > 1 else "1",
+            "alpha": first.alpha if first else c.alphas[-2] if len(c.alphas) > 1 else "1",
             "alphas": list(c.alphas),
             "bitwise": c.bitwise and found.witness is None,
             "first_difference": first.to_dict() if first else None,
@@ -238,6 +238,8 @@ def _disagreements(found: Findings, verdict: Verdict) -> tuple[str, ...]:
     if not d.consistent and c.bitwise:
         where = "gradients of another size" if found.witness else "no run"
         lines.append(f"the contradiction in the code shows in {where} only; ordinary gradients do not reach it")
+    if not d.consistent and e.lawful:
+        lines.append("the slopes fit a law at the values studied: only one of the contradicting lines acts there")
     if d.consistent and verdict == Verdict.BROKEN:
         lines.append(
             "the code shows no contradiction, but the runs differ: a unit hides outside the followed operations"

@@ -14,6 +14,7 @@ from lossgauge.laws.law import Clash, HiddenConstant
 from lossgauge.units.dimension import Dimension
 from lossgauge.units.equation import Equation, Site
 from lossgauge.units.linear import smallest_conflict, solve
+from lossgauge.units.monomial import Monomial
 
 
 @dataclass(frozen=True)
@@ -179,5 +180,15 @@ def _activation(constant: Equation, dimension: Dimension | None) -> float | None
 
 
 def _line(equation: Equation, known: Mapping[str, Dimension]) -> tuple[str, str, str, str]:
+    """Where, the code, and what it demands: `[h] = unit` where a single unknown takes part, else side = side."""
+    rest = {n: power for n, power in equation.difference.powers.items() if n not in known}
     left, right = (str(side.evaluate(known) or side) for side in (equation.left, equation.right))
+    if len(rest) == 1:
+        ((name, power),) = rest.items()
+        others = Monomial(
+            equation.difference.dimension, {n: p for n, p in equation.difference.powers.items() if n in known}
+        )
+        unit = others.evaluate(known)
+        if unit is not None:
+            left, right = f"[{name}]", str(unit ** (Fraction(-1) / power))
     return str(equation.site), equation.site.code, left, right

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lossgauge.errors import InputError, ObservationError
+from lossgauge.errors import InputError, LossgaugeError, ObservationError
 from lossgauge.frameworks.subject import Hyperparameter, Problem, Subject, Trajectory
 
 CANDIDATES = (0.1, 0.5, 0.9, 0.02, 1.0, 0.3, 3.0, 10.0, 1e-3, 100.0, 1e-5, 1e4, 1e-8)
@@ -69,6 +69,7 @@ class _Search:
         self.all = subject.hyperparameters()
         self.settings = _start(subject, self.all, fixed)
         self.start = dict(self.settings)
+        self.given = set(fixed)
         self.frozen = {n for n, v in fixed.items() if n in self.all and (v == 0 or not _is_number(v))}
         self.steps = STEPS
         self._runs: dict[tuple[Any, ...], Trajectory | None] = {}
@@ -77,7 +78,7 @@ class _Search:
         self._set_pace()
         names = [n for n, h in self.all.items() if h.kind == "number"]
         if self.run(self.settings) is None:
-            self._tame([n for n in names if n not in self.frozen])
+            self._tame(names)
         self._wake_up([n for n in names if n not in self.frozen and not _is_whole(self.settings[n])])
         base = self.run(self.settings)
         if base is None or not np.any(base.path()):
@@ -158,12 +159,25 @@ class _Search:
         return self._runs[key]
 
     def _tame(self, names: Sequence[str]) -> None:
-        """A first run that is refused or diverges is tried at other values, one number at a time; else it says why."""
-        for name, value in ((n, v) for n in names for v in CANDIDATES):
+        """A first run that is refused or diverges is tried at other values, one number at a time; else it says why.
+
+        What the user gave is changed only where it diverges: a value the constructor refuses is the user's to mend.
+        """
+        refusal = self._refusal()
+        kept = self.given if refusal else self.frozen
+        for name, value in ((n, v) for n in names if n not in kept for v in CANDIDATES):
             if self.run({**self.settings, name: value}) is not None:
                 self.settings[name] = value
                 return
-        self.subject.run(self.settings, Problem(steps=self.steps))
+        if refusal:
+            raise refusal
+
+    def _refusal(self) -> LossgaugeError | None:
+        try:
+            self.subject.run(self.settings, Problem(steps=self.steps))
+        except LossgaugeError as error:
+            return error
+        return None
 
 
 def _start(subject: Subject, hyperparameters: Mapping[str, Hyperparameter], fixed: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from lossgauge.errors import InputError
@@ -85,14 +85,27 @@ class Row:
 
 
 @lru_cache(maxsize=1)
+def _read() -> Any:
+    return json.loads(Path(__file__).with_name("table.json").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
 def read_table() -> dict[str, Row]:
     """The table shipped with this version.
 
     Returns:
         Target → row, in alphabetical order.
     """
-    text = resources.files("lossgauge.laws").joinpath("table.json").read_text(encoding="utf-8")
-    return {plain["law"]["target"]: Row.from_dict(plain) for plain in json.loads(text)["rows"]}
+    return {plain["law"]["target"]: Row.from_dict(plain) for plain in _read()["rows"]}
+
+
+def table_versions() -> dict[str, str]:
+    """What the table was generated from.
+
+    Returns:
+        Framework → version.
+    """
+    return dict(_read()["made_with"])
 
 
 def write_table(rows: Mapping[str, Row], made_with: Mapping[str, str]) -> str:

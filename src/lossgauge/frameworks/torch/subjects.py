@@ -16,7 +16,7 @@ from lossgauge.frameworks.torch.problem import DENSE, MATRICES, Quadratic
 from lossgauge.frameworks.torch.signatures import flat, nested, read_signature
 from lossgauge.frameworks.torch.states import read_states, state_units
 from lossgauge.frameworks.torch.tracing.mode import UnitMode
-from lossgauge.frameworks.torch.tracing.quantity import Quantity
+from lossgauge.frameworks.torch.tracing.quantity import Quantity, plain
 from lossgauge.frameworks.torch.tracing.redirection import neighbours, unit_keeping
 from lossgauge.frameworks.torch.tracing.tags import Tag
 from lossgauge.frameworks.torch.tracing.tracer import Tracer
@@ -160,16 +160,16 @@ class OptimizerSubject:
 
     def _find_fit(self, settings: Settings) -> tuple[Any, bool]:
         """Dense gradients and mixed shapes where they are accepted; else matrices only; else sparse gradients."""
-        failures: list[str] = []
+        failures: list[LossgaugeError] = []
         for shapes, sparse in _SHAPES:
             quadratic = Quadratic(Problem(steps=1), shapes, sparse)
             try:
                 self._step(self._build(quadratic, settings), quadratic, 0)
-            except (LossgaugeError, RuntimeError, ValueError, AssertionError) as error:
-                failures.append(str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
+            except LossgaugeError as error:
+                failures.append(error)
                 continue
             return shapes, sparse
-        raise ObservationError(f"{self.target} cannot be run: {failures[0]}")
+        raise failures[0]
 
     def _build(self, quadratic: Quadratic, settings: Settings) -> Any:
         arguments = nested(settings)
@@ -180,7 +180,7 @@ class OptimizerSubject:
         except LossgaugeError:
             raise
         except Exception as error:
-            raise InputError(f"{self.target} refuses {_spelled(settings)}: {_first_line(error)}") from error
+            raise InputError(f"{self.target} refuses {self._spell(settings)}: {_first_line(error)}") from error
         if not callable(getattr(optimizer, "step", None)):
             raise InputError(
                 f"{self.target} returned {type(optimizer).__name__}, expected an optimizer with a step method"
@@ -188,6 +188,11 @@ class OptimizerSubject:
         if callable(getattr(optimizer, "train", None)):
             optimizer.train()
         return optimizer
+
+    def _spell(self, settings: Settings) -> str:
+        """What differs from the defaults."""
+        own = {n: v for n, v in flat(settings).items() if n not in self._settings or v != self._settings[n].default}
+        return ", ".join(f"{name}={plain(value)}" for name, value in own.items()) or "its defaults"
 
     def _step(self, optimizer: Any, quadratic: Quadratic, step: int, tracer: Tracer | None = None) -> None:
         closure = _watched(quadratic, step, tracer)
@@ -282,7 +287,3 @@ def _compiler_unloaded() -> Iterator[None]:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def _spelled(settings: Settings) -> str:
-    return ", ".join(f"{name}={value}" for name, value in settings.items()) or "its defaults"

@@ -21,6 +21,8 @@ _TORCH = os.path.dirname(os.path.abspath(torch.__file__))
 _READABLE = tuple(os.path.join(_TORCH, *part) for part in (("optim",), ("nn", "utils")))
 _INNER = {os.path.join(_TORCH, "optim", "optimizer.py"), os.path.join(_TORCH, "optim", "_functional_wrappers.py")}
 
+LONGEST_LINE = 160
+"""Characters of source shown for one place."""
 CONFLICTS_PER_SITE = 2
 """One line may contradict in every step; twice is enough to name it."""
 
@@ -173,8 +175,10 @@ class Tracer:
             frame = frame.f_back
         if frame is None:
             return Site("?", 0)
+        first, last = _lines(frame)
         file = frame.f_code.co_filename
-        return Site(_shortened(file), frame.f_lineno, linecache.getline(file, frame.f_lineno).strip())
+        code = " ".join(linecache.getline(file, line).strip() for line in range(first, last + 1))
+        return Site(_shortened(file), first, _compact(code))
 
     def _tag_of_tensor(self, tensor: torch.Tensor) -> Tag:
         for key, _ in _keys(tensor):
@@ -234,6 +238,19 @@ def _magnitude(value: Any) -> float | None:
         return (
             float.__abs__(value) if isinstance(value, float) else abs(float(value)) if isinstance(value, int) else None
         )
+
+
+def _lines(frame: FrameType) -> tuple[int, int]:
+    """First and last line of the expression that is running; calls may stand on several."""
+    for place, (first, last, _, _) in enumerate(frame.f_code.co_positions()):
+        if place == frame.f_lasti // 2 and first is not None and last is not None:
+            return first, min(last, first + 8)
+    return frame.f_lineno, frame.f_lineno
+
+
+def _compact(code: str) -> str:
+    text = code.replace("( ", "(").replace(" )", ")").replace(",)", ")")
+    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
 
 
 def _foreign(file: str) -> bool:
