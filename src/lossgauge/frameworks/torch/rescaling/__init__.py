@@ -1,0 +1,1 @@
+"""Rescaling: live optimizers, schedules, scalers and checkpoints moved to other units of the loss."""
