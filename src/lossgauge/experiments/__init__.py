@@ -1,0 +1,1 @@
+"""Experiments: questions answered by running a training more than once."""
