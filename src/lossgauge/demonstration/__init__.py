@@ -1,0 +1,1 @@
+"""The statements of the seed thread, each tested on this machine."""

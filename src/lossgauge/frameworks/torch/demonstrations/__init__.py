@@ -1,0 +1,1 @@
+"""Demonstrations: the small trainings behind the statements of the seed thread."""
