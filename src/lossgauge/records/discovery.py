@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lossgauge.laws.law import Law, texts
+from lossgauge.laws.law import Law, plain_value, texts
 from lossgauge.laws.verdict import Verdict
 
 SCHEMA = "lossgauge.discover/1"
@@ -53,8 +53,8 @@ class Discovery:
             "inert": list(self.law.inert),
             "hidden_constants": plain["hidden_constants"],
             "clashes": plain["clashes"],
-            "settings": dict(self.settings),
-            "studied_at": dict(self.studied_at),
+            "settings": {name: plain_value(value) for name, value in self.settings.items()},
+            "studied_at": {name: plain_value(value) for name, value in self.studied_at.items()},
             "evidence": dict(self.evidence),
             "disagreements": list(self.disagreements),
             "advice": self.advice,
