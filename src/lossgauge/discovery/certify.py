@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from lossgauge.discovery.differences import ROUNDING, Difference, first_difference, largest_gap, state_exponents
-from lossgauge.errors import LossgaugeError, ObservationError
+from lossgauge.errors import InputError, LossgaugeError, ObservationError
 from lossgauge.frameworks.subject import Problem, Settings, Subject, Trajectory
 from lossgauge.laws.equivalence import scaled
 
 STEPS, LONGER = 32, 5
 """Steps of an ordinary run; and how many times longer the run is that looks for rules that change late."""
-SHIFTS = (1, -1, 12, -12)
-"""m of α = 2^m, times the common denominator of the exponents."""
+FAR = 12
+"""The larger of the two |m| tried for α = 2^m; a multiple of the common denominator of the exponents."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -103,14 +103,15 @@ class Certifier:
             return Certificate(False, first_difference(base, again, "1"), ("1",), runs=self.runs, repeatable=False)
         first, alphas, twins = self._twins(base)
         if full and first is None:
-            further = ((SHIFTS[2], 1, "float32"), (SHIFTS[3], 1, "float32"), (SHIFTS[2], LONGER, "float64"))
+            up, down = self._shifts()[2:]
+            further = ((up, 1, "float32"), (down, 1, "float32"), (up, LONGER, "float64"))
             for shift, longer, precision in further:
-                with contextlib.suppress(ObservationError):  # the long run of an unstable rule may diverge
+                with contextlib.suppress(InputError, ObservationError):  # the long run of an unstable rule may diverge
                     first = first or self._compare(shift, self.steps * longer, precision)
         checked = full and (first is None or first.rounding)
         caught = tuple(n for n in self.exponents if self._violation_is_caught(n, base, first)) if checked else ()
         return Certificate(
-            bitwise=first is None,
+            bitwise=first is None and bool(twins),
             first_difference=first,
             alphas=alphas,
             caught=caught,
@@ -125,25 +126,28 @@ class Certifier:
         first: Difference | None = None
         alphas: list[str] = []
         twins: list[tuple[int, Trajectory]] = []
-        for shift in SHIFTS:
-            twin = self._run(shift)
-            alphas.append(f"2**{shift * self.unit}")
-            twins.append((shift * self.unit, twin))
+        for shift in self._shifts():
+            try:
+                twin = self._run(shift)
+            except InputError:  # its constructor refuses the co-scaled values
+                continue
+            alphas.append(f"2**{shift}")
+            twins.append((shift, twin))
             first = first or first_difference(base, twin, alphas[-1])
         return first, tuple(alphas), twins
 
     def _compare(self, shift: int, steps: int, precision: str, extra: Settings = NOTHING) -> Difference | None:
         base = self._base(steps, precision, extra)
-        return first_difference(base, self._run(shift, steps, precision, extra), f"2**{shift * self.unit}")
+        return first_difference(base, self._run(shift, steps, precision, extra), f"2**{shift}")
 
     def _implementations(self) -> dict[str, bool]:
         paths = self.subject.implementations(self.settings)
-        return {n: self._compare(SHIFTS[2], self.steps, "float32", extra) is None for n, extra in paths.items()}
+        return {n: self._compare(self._shifts()[2], self.steps, "float32", extra) is None for n, extra in paths.items()}
 
     def _violation_is_caught(self, name: str, base: Trajectory, rounding: Difference | None) -> bool:
         """Exponent off by one, first at the gentlest α, then at a large one for thresholds that seldom bind."""
         noticed = 0.0 if rounding is None else 1e3 * ROUNDING[rounding.precision]
-        for shift in SHIFTS:
+        for shift in self._shifts():
             for sign in (-1, 1):
                 try:
                     twin = self._run(shift, wrong={name: Fraction(sign)})
@@ -152,6 +156,11 @@ class Certifier:
                 if largest_gap(base, twin) > noticed:
                     return True
         return False
+
+    def _shifts(self) -> tuple[int, int, int, int]:
+        """Exponents m of α = 2^m: the gentlest at which every co-scaled value is exact, and one near 12."""
+        far = self.unit * max(1, -(-FAR // self.unit))
+        return self.unit, -self.unit, far, -far
 
     def _finite_base(self) -> Trajectory:
         """The untouched run, shortened until it is finite."""
@@ -177,10 +186,9 @@ class Certifier:
         extra: Settings = NOTHING,
         wrong: Mapping[str, Fraction] = NOTHING,
     ) -> Trajectory:
-        """One run at α = 2^(shift·unit), with the exponents in `wrong` put off."""
+        """One run at α = 2^shift, with the exponents in `wrong` put off."""
         self.runs += 1
-        power = shift * self.unit
-        alpha = Fraction(2) ** power
+        alpha = Fraction(2) ** shift
         settings = {n: self._co_scaled(n, v, alpha, wrong.get(n, Fraction(0))) for n, v in self.settings.items()}
         problem = Problem(float(alpha) * self.gradient_factor, steps or self.steps, precision=precision)
         return self.subject.run({**settings, **extra}, problem)

@@ -133,7 +133,7 @@ def _conclude(subject: Subject, fixed: Mapping[str, Any], found: Findings) -> Di
     carriers = set(subject.carriers)
     derivation, certificate = found.derivation, found.certificate
     inert = {*found.choice.inert, *(certificate.inert if verdict in (Verdict.EXACT, Verdict.CLOSE) else ())}
-    source = found.exponents if verdict != Verdict.BROKEN or derivation.consistent else derivation.exponents
+    source = derivation.exponents if verdict == Verdict.BROKEN and not derivation.consistent else found.exponents
     if verdict == Verdict.BROKEN and derivation.consistent:
         source = {n: k for n, k in source.items() if n in derivation.exponents or n in found.estimate.exponents}
     exponents = {n: k for n, k in source.items() if n not in inert and n not in carriers}
@@ -148,7 +148,7 @@ def _conclude(subject: Subject, fixed: Mapping[str, Any], found: Findings) -> Di
         defaults=defaults,
         inert=tuple(sorted(inert - carriers)),
         hidden_constants=derivation.hidden_constants,
-        clashes=derivation.clashes,
+        clashes=derivation.clashes if verdict == Verdict.BROKEN else (),
     )
     return Discovery(
         law=law,
@@ -165,13 +165,20 @@ def _verdict(found: Findings) -> Verdict:
     certificate, estimate = found.certificate, found.estimate
     if not certificate.repeatable:
         return Verdict.UNDECIDED
-    if not found.derivation.consistent:
+    if found.derivation.hidden_constants or (not found.derivation.consistent and not _only_on_paper(found)):
         return Verdict.BROKEN
+    if not certificate.alphas:
+        return Verdict.UNDECIDED
     if certificate.bitwise:
         return Verdict.EXACT
-    if certificate.close and estimate.lawful is not False:
+    if certificate.close and (found.derivation.derived or estimate.lawful is not False):
         return Verdict.CLOSE
     return Verdict.BROKEN
+
+
+def _only_on_paper(found: Findings) -> bool:
+    """Lines that contradict each other but never both act: no run shows it, and the slopes fit a law."""
+    return found.witness is None and found.certificate.bitwise and found.estimate.lawful is not False
 
 
 def _common(found: Findings) -> dict[str, Fraction]:
@@ -207,7 +214,7 @@ def _evidence(found: Findings) -> dict[str, Any]:
             "note": e.note,
         },
         "certify": {
-            "alpha": first.alpha if first else c.alphas[-2] if len(c.alphas) > 1 else "1",
+            "alpha": first.alpha if first else c.alphas[-2] if len(c.alphas) > 1 else None,
             "alphas": list(c.alphas),
             "bitwise": c.bitwise and found.witness is None,
             "first_difference": first.to_dict() if first else None,
@@ -233,12 +240,16 @@ def _disagreements(found: Findings, verdict: Verdict) -> tuple[str, ...]:
         lines.append(f"not derived: {'; '.join(d.unknown[:3])}; the law rests on slopes and bits")
     if e.residual is None:
         lines.append(f"not estimated: {e.note}; the law rests on the code and on bits")
+    elif e.inert and e.lawful is False and verdict in (Verdict.EXACT, Verdict.CLOSE):
+        lines.append(f"the slopes alone explain no law: {', '.join(e.inert)} act in steps, where there is no slope")
     elif e.lawful is False and verdict in (Verdict.EXACT, Verdict.CLOSE):
         lines.append(f"the slopes fit no law (residual {e.residual:.1e}), yet the bits agree at powers of two")
-    if not d.consistent and c.bitwise:
-        where = "gradients of another size" if found.witness else "no run"
-        lines.append(f"the contradiction in the code shows in {where} only; ordinary gradients do not reach it")
-    if not d.consistent and e.lawful:
+    if not d.consistent and c.bitwise and found.witness:
+        lines.append("the contradiction in the code shows at gradients of another size; ordinary ones do not reach it")
+    elif not d.consistent and c.bitwise:
+        places = "; ".join(clash.sentence() for clash in d.clashes[:2]) or d.hidden_constants[0].where
+        lines.append(f"the code contradicts itself on paper ({places}), but no run shows it")
+    elif not d.consistent and e.lawful:
         lines.append("the slopes fit a law at the values studied: only one of the contradicting lines acts there")
     if d.consistent and verdict == Verdict.BROKEN:
         lines.append(
@@ -248,6 +259,8 @@ def _disagreements(found: Findings, verdict: Verdict) -> tuple[str, ...]:
 
 
 def _advice(law: Law, found: Findings) -> str:
+    if law.verdict == Verdict.UNDECIDED and found.certificate.repeatable:
+        return "Its constructor refuses the co-scaled values, so nothing could be certified: fix some with --set."
     if law.verdict == Verdict.UNDECIDED:
         first = found.certificate.first_difference
         where = f" (first in step {first.step}, {first.tensor})" if first else ""

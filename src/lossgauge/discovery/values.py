@@ -72,7 +72,7 @@ class _Search:
         self.given = set(fixed)
         self.frozen = {n for n, v in fixed.items() if n in self.all and (v == 0 or not _is_number(v))}
         self.steps = STEPS
-        self._runs: dict[tuple[Any, ...], Trajectory | None] = {}
+        self._runs: dict[str, Trajectory | None] = {}
 
     def choose(self) -> Choice:
         self._set_pace()
@@ -149,7 +149,7 @@ class _Search:
         return float(np.linalg.norm(after.path() - before.path())) / length if length else 0.0
 
     def run(self, settings: Mapping[str, Any]) -> Trajectory | None:
-        key = tuple(settings.items())
+        key = repr(list(settings.items()))
         if key not in self._runs:
             try:
                 trajectory = self.subject.run(settings, Problem(steps=self.steps))

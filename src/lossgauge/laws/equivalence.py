@@ -58,9 +58,7 @@ def scaled(value: float, exponent: Fraction, alpha: Fraction) -> float:
         return value
     factor = exact_power(alpha, exponent)
     try:
-        if factor is None:
-            return value * math.exp(float(exponent) * (math.log(alpha.numerator) - math.log(alpha.denominator)))
-        exact = float(rational(float(value)) * factor)
+        exact = _near_power(value, exponent, alpha) if factor is None else float(rational(float(value)) * factor)
     except OverflowError:
         raise InputError(
             f"{value:g}·α^{exponent} is too large for any floating-point format; choose a smaller alpha"
@@ -69,7 +67,7 @@ def scaled(value: float, exponent: Fraction, alpha: Fraction) -> float:
         raise InputError(
             f"{value:g}·α^{exponent} is below the smallest floating-point number; choose an alpha nearer 1"
         )
-    shifted = _shift(value, factor)
+    shifted = _shift(value, factor) if factor is not None else None
     return exact if shifted is None else shifted
 
 
@@ -132,6 +130,13 @@ def dimensionless_groups(law: Law) -> list[str]:
     return groups
 
 
+def _near_power(value: float, exponent: Fraction, alpha: Fraction) -> float:
+    """h·α^k where α^k is irrational; the power of two comes last, so that no step in between overflows."""
+    turns = float(exponent) * (math.log2(alpha.numerator) - math.log2(alpha.denominator))
+    whole = math.floor(turns)
+    return math.ldexp(value * 2.0 ** (turns - whole), whole)
+
+
 def _shift(value: float, factor: Fraction) -> float | None:
     """Multiply by a power of two as the hardware does, so that no decimal reading comes between."""
     if factor.numerator.bit_count() != 1 or factor.denominator.bit_count() != 1:
@@ -140,7 +145,8 @@ def _shift(value: float, factor: Fraction) -> float | None:
 
 
 def _exact_root(number: int, degree: int) -> int | None:
-    if number == 1:
-        return 1
-    guess = round(2.0 ** (math.log2(number) / degree)) if number.bit_length() < 10**5 else 0
-    return next((root for root in (guess - 1, guess, guess + 1) if root > 0 and root**degree == number), None)
+    low, high = 1, 1 << (number.bit_length() // degree + 1)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if middle**degree < number else (low, middle)
+    return low if low**degree == number else None

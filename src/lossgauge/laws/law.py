@@ -143,7 +143,7 @@ class Law:
             "exponents": texts(self.exponents),
             "states": texts(self.states),
             "dimensions": texts(self.dimensions),
-            "defaults": {name: _plain(value) for name, value in self.defaults.items()},
+            "defaults": {name: plain_value(value) for name, value in self.defaults.items()},
             "inert": list(self.inert),
             "hidden_constants": [vars(c) for c in self.hidden_constants],
             "clashes": [{**vars(c), "hyperparameters": list(c.hyperparameters), "others": [list(o) for o in c.others]}
@@ -200,7 +200,15 @@ def texts(values: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in sorted(values.items())}
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A setting as JSON can hold it.
+
+    Args:
+        value: Any value of a setting.
+
+    Returns:
+        Numbers, texts, flags and None as they are, sequences as lists, anything else as its `repr`.
+    """
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in cast("Sequence[Any]", value)]
+        return [plain_value(item) for item in cast("Sequence[Any]", value)]
     return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)

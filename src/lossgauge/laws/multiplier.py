@@ -10,10 +10,12 @@ import re
 from fractions import Fraction
 
 from lossgauge.errors import InputError
-from lossgauge.units.rational import MAX_DIGITS, rational
+from lossgauge.units.rational import rational
 
-_POWER = re.compile(r"^(?P<base>[^*^]+)(?:\*\*|\^)\(?(?P<exponent>[+-]?\d+)\)?$")
+_POWER = re.compile(r"^(?P<base>[^*^/-][^*^/]*)(?:\*\*|\^)\(?(?P<exponent>[+-]?\d+)\)?$")
 REDUCTIONS = ("sum", "mean")
+MOST_BITS = 13_000
+"""The longest α: about 3900 digits, so that it can still be written out."""
 
 
 def multiplier(value: "str | float | int | Fraction") -> Fraction:
@@ -26,7 +28,7 @@ def multiplier(value: "str | float | int | Fraction") -> Fraction:
         α, exactly as written.
 
     Raises:
-        InputError: When `value` is not a positive finite number.
+        InputError: When `value` is not a positive finite number of reasonable size.
     """
     try:
         alpha = _read(value)
@@ -34,6 +36,8 @@ def multiplier(value: "str | float | int | Fraction") -> Fraction:
         raise InputError(
             f"alpha {str(value)!r} is not a number; expected a positive number such as 1e5, 2**17 or 1/256"
         ) from None
+    if max(abs(alpha.numerator), alpha.denominator).bit_length() > MOST_BITS:
+        raise InputError("alpha has more digits than any training can use; give a number such as 1e5, 2**17 or 1/256")
     if alpha <= 0:
         raise InputError(
             f"alpha is {value}, expected a number above 0; a loss multiplied by it would be "
@@ -85,7 +89,7 @@ def multiplier_of_cause(
 
 
 def spell(alpha: Fraction) -> str:
-    """α as a person would write it: `2**17`, `1/256`, `1e+05`.
+    """α as a person would write it: `2**17`, `1/256`, `1e+06`.
 
     Args:
         alpha: The multiplier.
@@ -100,11 +104,11 @@ def spell(alpha: Fraction) -> str:
         return str(over)
     if over == 1 and under < 10**5:
         return f"1/{under}"
-    try:
-        text = f"{float(alpha):g}"
-        return text if rational(text) == alpha else str(alpha)
-    except OverflowError:
-        return f"{over}/{under}" if under > 1 else f"1e{len(str(over)) - 1}"
+    text = _scientific(over) if under == 1 else _scientific(under, "-") if over == 1 else None
+    if text is not None:
+        return text
+    short = f"{float(alpha):g}" if max(over, under) < 2**1000 else ""
+    return short if short and rational(short) == alpha else str(alpha)
 
 
 def power_of_two(alpha: Fraction) -> bool:
@@ -119,6 +123,12 @@ def power_of_two(alpha: Fraction) -> bool:
     return alpha.numerator.bit_count() == 1 and alpha.denominator.bit_count() == 1
 
 
+def _scientific(number: int, sign: str = "") -> str | None:
+    """A power of ten beyond what a float holds; None for any other number."""
+    zeros = len(str(number)) - 1
+    return f"1e{sign}{zeros}" if zeros > 300 and number == 10**zeros else None
+
+
 def _read(value: "str | float | int | Fraction") -> Fraction:
     if not isinstance(value, str):
         return rational(value)
@@ -127,8 +137,8 @@ def _read(value: "str | float | int | Fraction") -> Fraction:
     if match:
         exponent = int(match["exponent"])
         base = rational(match["base"])
-        if abs(exponent) * max(1, abs(base.numerator).bit_length()) > 4 * MAX_DIGITS:
+        if abs(exponent) * max(abs(base.numerator), base.denominator).bit_length() > 2 * MOST_BITS:
             raise ValueError(text)
         return base**exponent
-    over, slash, under = text.partition("/")
+    over, slash, under = text.rpartition("/")
     return _read(over) / _read(under) if slash else rational(text)

@@ -74,7 +74,7 @@ class Dimension:
             ValueError: When the text is not a product of powers of L and W with at most one `/` outside a power.
         """
         over, slash, under = _split(text.replace(" ", "").replace("*", "·"))
-        if slash and not under:
+        if not over or (slash and not under):
             raise ValueError(f"{text!r} is not a dimension: expected for example 'L/W' or 'L^2/W^2'")
         try:
             return _product(cls, over) / _product(cls, under.removeprefix("(").removesuffix(")"))

@@ -2,9 +2,9 @@
 
 import contextlib
 import inspect
-import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import torch
 
 from lossgauge.errors import InputError, LossgaugeError, ObservationError
 from lossgauge.frameworks.subject import Hyperparameter, Interrupt, Problem, Settings, Trace, Trajectory
-from lossgauge.frameworks.torch.problem import DENSE, MATRICES, Quadratic
+from lossgauge.frameworks.torch.conditions import compiler_unloaded, eager, same_conditions
+from lossgauge.frameworks.torch.problem import DENSE, MATRICES, Quadratic, Shapes
 from lossgauge.frameworks.torch.signatures import flat, nested, read_signature
 from lossgauge.frameworks.torch.states import read_states, state_units
 from lossgauge.frameworks.torch.tracing.mode import UnitMode
@@ -26,8 +27,34 @@ from lossgauge.units.monomial import GRADIENT, Monomial
 CHOICES = {"line_search_fn": ("strong_wolfe",), "adjust_lr_fn": ("match_rms_adamw",), "threshold_mode": ("abs",)}
 """Settings that are texts, and their values beside the default."""
 
-_SHIELDED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
-_SHAPES = ((DENSE, False), (MATRICES, False), (((6, 3), (7, 2)), True))
+_SPARSE = ((6, 3), (7, 2))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What an optimizer needs in order to run.
+
+    Args:
+        shapes: Shapes of the weights.
+        sparse: Whether gradients are sparse.
+        closure: Whether `step` is given a closure although its signature does not ask for one.
+        single: Whether it works in float32 only.
+    """
+
+    shapes: Shapes = DENSE
+    sparse: bool = False
+    closure: bool = False
+    single: bool = False
+
+
+_FITS = (
+    Fit(),
+    Fit(MATRICES),
+    Fit(_SPARSE, sparse=True),
+    Fit(closure=True),
+    Fit(single=True),
+    Fit(MATRICES, single=True),
+)
 
 
 class OptimizerSubject:
@@ -45,7 +72,7 @@ class OptimizerSubject:
     def __init__(self, target: str, factory: Callable[..., Any], carriers: tuple[str, ...] = ()) -> None:
         self.target, self.factory, self.carriers = target, factory, carriers
         self._settings = read_signature(target, factory)
-        self._fit: tuple[Any, bool] | None = None
+        self._fit: Fit | None = None
 
     def hyperparameters(self) -> dict[str, Hyperparameter]:
         """All settings by name, tuples entry by entry.
@@ -101,7 +128,7 @@ class OptimizerSubject:
         """
         quadratic = self._quadratic(problem, settings)
         weights = [quadratic.copy_weights()]
-        with _same_conditions(problem):
+        with same_conditions(problem):
             optimizer = self._build(quadratic, settings)
             for step in range(problem.steps):
                 self._step(optimizer, quadratic, step)
@@ -132,7 +159,7 @@ class OptimizerSubject:
         carrying = {n: self._with_unit(n, v, types, tracer) for n, v in flat(settings).items()}
         optimizer = None
         modules = neighbours(getattr(self.factory, "__module__", ""))
-        with _same_conditions(problem), unit_keeping(tracer, modules), _eager(), UnitMode(tracer):
+        with same_conditions(problem), unit_keeping(tracer, modules), eager(), UnitMode(tracer):
             for weight in quadratic.weights:
                 tracer.add_weight(weight)
             optimizer = self._build(quadratic, carrying)
@@ -155,26 +182,29 @@ class OptimizerSubject:
     def _quadratic(self, problem: Problem, settings: Settings) -> Quadratic:
         if self._fit is None:
             self._fit = self._find_fit(settings)
-        shapes, sparse = self._fit
-        return Quadratic(problem, shapes, sparse)
+        return self._posed(problem, self._fit)
 
-    def _find_fit(self, settings: Settings) -> tuple[Any, bool]:
-        """Dense gradients and mixed shapes where they are accepted; else matrices only; else sparse gradients."""
+    def _posed(self, problem: Problem, fit: Fit) -> Quadratic:
+        posed = replace(problem, precision="float32") if fit.single else problem
+        return Quadratic(posed, fit.shapes, fit.sparse)
+
+    def _find_fit(self, settings: Settings) -> Fit:
+        """Dense float64 gradients and mixed shapes where they are accepted, else the first fit that runs."""
         failures: list[LossgaugeError] = []
-        for shapes, sparse in _SHAPES:
-            quadratic = Quadratic(Problem(steps=1), shapes, sparse)
+        for fit in _FITS:
+            quadratic = self._posed(Problem(steps=1), fit)
             try:
-                self._step(self._build(quadratic, settings), quadratic, 0)
+                self._step(self._build(quadratic, settings), quadratic, 0, closure=fit.closure)
             except LossgaugeError as error:
                 failures.append(error)
                 continue
-            return shapes, sparse
+            return fit
         raise failures[0]
 
     def _build(self, quadratic: Quadratic, settings: Settings) -> Any:
         arguments = nested(settings)
         try:
-            with warnings.catch_warnings(), _compiler_unloaded():
+            with warnings.catch_warnings(), compiler_unloaded():
                 warnings.simplefilter("ignore")
                 optimizer = self.factory(list(quadratic.weights), **arguments)
         except LossgaugeError:
@@ -194,15 +224,18 @@ class OptimizerSubject:
         own = {n: v for n, v in flat(settings).items() if n not in self._settings or v != self._settings[n].default}
         return ", ".join(f"{name}={plain(value)}" for name, value in own.items()) or "its defaults"
 
-    def _step(self, optimizer: Any, quadratic: Quadratic, step: int, tracer: Tracer | None = None) -> None:
-        closure = _watched(quadratic, step, tracer)
+    def _step(
+        self, optimizer: Any, quadratic: Quadratic, step: int, tracer: Tracer | None = None, closure: bool = False
+    ) -> None:
+        wanted = closure or (self._fit is not None and self._fit.closure) or _needs_closure(optimizer)
+        evaluate = _watched(quadratic, step, tracer)
         try:
             with warnings.catch_warnings(), torch.no_grad() if tracer else contextlib.nullcontext():
                 warnings.simplefilter("ignore")
-                if _needs_closure(optimizer):
-                    optimizer.step(closure)
+                if wanted:
+                    optimizer.step(evaluate)
                 else:
-                    closure()
+                    evaluate()
                     optimizer.step()
         except LossgaugeError:
             raise
@@ -234,54 +267,6 @@ def _watched(quadratic: Quadratic, step: int, tracer: Tracer | None) -> Callable
         return loss
 
     return with_units
-
-
-@contextlib.contextmanager
-def _same_conditions(problem: Problem) -> Iterator[None]:
-    """The same noise in every run, and no float32 scalars inside a float64 run (ASGD keeps its rate as a tensor).
-
-    One thread: on tensors of a dozen numbers a second one only costs (bfloat16 products ten times as much).
-    """
-    before, threads = torch.get_default_dtype(), torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(problem.seed)
-        torch.set_default_dtype(getattr(torch, problem.precision))
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before)
-            torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def _eager() -> Iterator[None]:
-    """Run code decorated with torch.compile as plain Python, so that its units can be followed."""
-    stance = getattr(torch.compiler, "set_stance", None)
-    if stance is None or "torch._dynamo" not in sys.modules:  # nothing was compiled, and loading it takes seconds
-        yield
-        return
-    with stance("force_eager"):
-        yield
-
-
-@contextlib.contextmanager
-def _compiler_unloaded() -> Iterator[None]:
-    """Build optimizers without loading torch's compiler, which takes two seconds and is not used here.
-
-    Methods such as `add_param_group` load it on first use, to shield themselves from it.
-    """
-    wrapped = [getattr(getattr(torch.optim.Optimizer, n, None), "__wrapped__", None) for n in _SHIELDED]
-    fresh = [m for m in wrapped if m is not None and not hasattr(m, "__dynamo_disable")]
-    if "torch._dynamo" in sys.modules:
-        fresh = []
-    for method in fresh:
-        setattr(method, "__dynamo_disable", method)
-    try:
-        yield
-    finally:
-        for method in fresh:
-            delattr(method, "__dynamo_disable")
 
 
 def _first_line(error: BaseException) -> str:
