@@ -40,6 +40,7 @@ bench: $(DEVELOPS) ## run the benchmarks; results in out/benchmarks.json
 
 laws: $(RUNS) ## regenerate the table of laws, and its page in docs, from the installed optimizers
 	$(BIN)/python -m lossgauge.discovery.tabulate $(ARGS)
+	$(BIN)/lossgauge laws --markdown > docs/laws.md
 
 clean: ## remove what was generated, but keep .venv
 	rm -rf out .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks

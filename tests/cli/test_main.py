@@ -1,6 +1,7 @@
 import json
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,9 @@ def known_laws(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, verb: str, answer: object) -> list[tuple[object, ...]]:
+def pretend(monkeypatch: pytest.MonkeyPatch, verb: str, answer: object) -> list[tuple[Any, ...]]:
     """Put a function in the place of a verb; it notes how it was called."""
-    calls: list[tuple[object, ...]] = []
+    calls: list[tuple[Any, ...]] = []
 
     def called(*arguments: object, **options: object) -> object:
         calls.append((*arguments, options))

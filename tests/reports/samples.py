@@ -49,7 +49,9 @@ RADAM: dict[str, Any] = {
                     "code": "param.add_(bias_corrected_exp_avg * lr * [red]adaptive[/red], alpha=-1.0)",
                     "left": "W",
                     "right": "L",
-                    "others": [["torch/optim/radam.py:358", "param.add_(", "W", "L/W"]],
+                    "others": [
+                        {"where": "torch/optim/radam.py:358", "code": "param.add_(", "left": "W", "right": "L/W"}
+                    ],
                 }
             ],
             "unknown_operations": ["torch.special.zeta at x.py:3"],

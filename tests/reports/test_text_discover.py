@@ -38,7 +38,7 @@ def test_little_is_known():
 
 def test_hidden_constants_and_many_multipliers():
     constant = vars(HiddenConstant(1e-6, "/x/site-packages/torch/clip.py:3", "n + 1e-6", "L/W"))
-    certify = {"alpha": ["2**12", "2**-12"], "bitwise": True}
+    certify = {"alpha": "2**12", "alphas": ["2**12", "2**-12"], "bitwise": True}
     shown = show(render_discovery({**ADAM, "hidden_constants": [constant], "evidence": {"certify": certify}}))
     assert "1e-6 at torch/clip.py:3" in shown
     assert "α = 2**12, 2**-12" in shown

@@ -9,6 +9,7 @@ from typing import Any
 from lossgauge.discovery.certify import STEPS, Certificate, certify
 from lossgauge.discovery.infer import Derivation, infer
 from lossgauge.discovery.probe import Estimate, probe
+from lossgauge.discovery.values import STEPS as STEPS_IN_SEARCH
 from lossgauge.discovery.values import Choice, choose_values
 from lossgauge.errors import ObservationError
 from lossgauge.frameworks.subject import Problem, Subject
@@ -62,8 +63,8 @@ def discover(subject: Subject, settings: Mapping[str, Any] | None = None) -> Dis
     choice = choose_values(subject, fixed)
     numbers = [n for n, h in subject.hyperparameters().items() if h.kind == "number"]
     live = [n for n in numbers if n not in choice.inert]
-    pace = max(4, choice.steps)
-    derivation = _derive(subject, choice, live, min(TRACED_STEPS, 2 * pace))
+    pace = choice.steps
+    derivation = _derive(subject, choice, live, TRACED_STEPS if pace == STEPS_IN_SEARCH else pace)
     rough = [n for n in live if n not in choice.smooth]
     estimate = probe(subject, choice.settings, choice.smooth, rough, pace)
     exponents, certificate = _best_claim(subject, choice, derivation, estimate, live)

@@ -125,7 +125,7 @@ class _Search:
 
     def influence(self, settings: Mapping[str, Any], name: str) -> bool:
         """Whether small changes both ways are answered at all; the edge of what a constructor allows is not."""
-        return min(self._answer(settings, name, 1 + sign * SMOOTH) for sign in (1, -1)) > NOTICEABLE * SMOOTH
+        return all(self._answer(settings, name, 1 + sign * SMOOTH) > NOTICEABLE * SMOOTH for sign in (1, -1))
 
     def smooth_influence(self, settings: Mapping[str, Any], name: str) -> bool:
         """Whether they are answered in proportion: a jump has no slope."""
@@ -193,7 +193,16 @@ def _start(subject: Subject, hyperparameters: Mapping[str, Hyperparameter], fixe
         raise InputError(
             f"{subject.target} has no setting {unknown[0]!r}; it has {', '.join(hyperparameters) or 'none at all'}"
         )
+    for name, value in given.items():
+        _check_kind(subject.target, hyperparameters[name], value)
     return {n: given.get(n, h.default) for n, h in hyperparameters.items()}
+
+
+def _check_kind(target: str, setting: Hyperparameter, value: Any) -> None:
+    if setting.kind == "flag" and not (value is None or isinstance(value, bool) or value in (0, 1)):
+        raise InputError(f"{setting.name} of {target} is {value!r}, expected true or false")
+    if setting.kind == "number" and not (value is None or isinstance(value, (int, float))):
+        raise InputError(f"{setting.name} of {target} is {value!r}, expected a number such as 1e-3, 2**-10 or 1/256")
 
 
 def _entry_by_entry(hyperparameters: Mapping[str, Hyperparameter], fixed: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lossgauge.errors import InputError
 from lossgauge.records.discovery import Discovery
 
 
@@ -28,5 +29,10 @@ def discover(optimizer: Any, settings: Mapping[str, Any] | None = None) -> Disco
     from lossgauge.discovery.discover import discover as find_law
     from lossgauge.frameworks.registry import subject_named, subject_of
 
+    if hasattr(optimizer, "param_groups") and not isinstance(optimizer, type):
+        raise InputError(
+            f"discover was given a live {type(optimizer).__name__}; give its class, and its flags as settings, "
+            "or ask explain, which takes live optimizers"
+        )
     subject = subject_named(optimizer) if isinstance(optimizer, str) else subject_of(optimizer)
     return find_law(subject, settings)

@@ -66,9 +66,15 @@ def unwrapped(optimizer: Any) -> Any:
 
 
 def _structure(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Flags, texts and zeros: what decides which terms are on."""
-    fixed = {n: v for n, v in settings.items() if isinstance(v, (bool, str))}
-    return tuple(sorted(fixed.items()))
+    """What a law may depend on: flags and texts, and numbers (the exponents of Padam depend on its `partial`)."""
+    # A zero is left out: a rate that warms up from 0 would freeze the optimizer under study.
+    fixed = {n: _hashable(v) for n, v in settings.items() if isinstance(v, (bool, str, int, float, tuple, list)) and v}
+    flags = {n: v for n, v in settings.items() if isinstance(v, bool)}
+    return tuple(sorted((fixed | flags).items()))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @lru_cache(maxsize=64)
@@ -91,4 +97,4 @@ def _discovered_class(cls: type, structure: tuple[tuple[str, Any], ...]) -> Law:
 
 def _accepted(subject: Any, structure: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
     known = subject.hyperparameters()
-    return {n: v for n, v in structure if n in known}
+    return {n: v for n, v in structure if n in known or f"{n}[0]" in known}
