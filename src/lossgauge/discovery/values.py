@@ -16,6 +16,8 @@ from lossgauge.frameworks.subject import Hyperparameter, Problem, Subject, Traje
 
 CANDIDATES = (0.1, 0.5, 0.9, 0.02, 1.0, 0.3, 3.0, 10.0, 1e-3, 100.0, 1e-5, 1e4, 1e-8)
 """Values tried in turn; the quadratic's gradients and weights are about 1."""
+FEWER = 5
+"""How many of them for optimizers that evaluate the loss many times in a step."""
 SMOOTH, NOTICEABLE = 2.0**-10, 1e-3
 """Relative change tried, and the least relative answer (per unit of it) that counts as influence."""
 PROPORTION = (1.4, 2.8)
@@ -116,7 +118,7 @@ class _Search:
             return True
         awake = [n for n in self.all if self.all[n].kind == "number" and n != name and n not in self.frozen]
         awake = [n for n in awake if self.influence(self.settings, n)]
-        for value in CANDIDATES:
+        for value in CANDIDATES if self.steps == STEPS else CANDIDATES[:FEWER]:
             trial = {**self.settings, name: value}
             if influence(trial, name) and all(self.influence(trial, n) for n in awake):
                 self.settings = trial

@@ -1,8 +1,11 @@
 """The global conditions of a small run: threads, number format, noise, and no compiler."""
 
 import contextlib
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import torch
 
@@ -63,3 +66,18 @@ def compiler_unloaded() -> Iterator[None]:
     finally:
         for method in fresh:
             delattr(method, "__dynamo_disable")
+
+
+def own_step(optimizer: Any) -> Callable[..., Any]:
+    """The step of an optimizer, without the wrappers around torch's own steps that load its compiler.
+
+    Args:
+        optimizer: The optimizer.
+
+    Returns:
+        What to call with a closure or nothing; for other people's classes it is `optimizer.step` itself.
+    """
+    differentiable = getattr(optimizer, "defaults", {}).get("differentiable")
+    if differentiable or not type(optimizer).__module__.startswith("torch.optim."):
+        return optimizer.step
+    return partial(torch.no_grad()(inspect.unwrap(type(optimizer).step)), optimizer)

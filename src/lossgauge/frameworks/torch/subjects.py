@@ -12,7 +12,7 @@ import torch
 
 from lossgauge.errors import InputError, LossgaugeError, ObservationError
 from lossgauge.frameworks.subject import Hyperparameter, Interrupt, Problem, Settings, Trace, Trajectory
-from lossgauge.frameworks.torch.conditions import compiler_unloaded, eager, same_conditions
+from lossgauge.frameworks.torch.conditions import compiler_unloaded, eager, own_step, same_conditions
 from lossgauge.frameworks.torch.problem import DENSE, MATRICES, Quadratic, Shapes
 from lossgauge.frameworks.torch.signatures import flat, nested, read_signature
 from lossgauge.frameworks.torch.states import read_states, state_units
@@ -232,11 +232,12 @@ class OptimizerSubject:
         try:
             with warnings.catch_warnings(), torch.no_grad() if tracer else contextlib.nullcontext():
                 warnings.simplefilter("ignore")
+                make_step = own_step(optimizer)
                 if wanted:
-                    optimizer.step(evaluate)
+                    make_step(evaluate)
                 else:
                     evaluate()
-                    optimizer.step()
+                    make_step()
         except LossgaugeError:
             raise
         except Exception as error:
