@@ -14,6 +14,7 @@ from lossgauge.discovery.values import Choice, choose_values
 from lossgauge.errors import ObservationError
 from lossgauge.frameworks.subject import Problem, Subject
 from lossgauge.laws.law import Law, texts
+from lossgauge.laws.multiplier import multiplier
 from lossgauge.laws.verdict import Verdict
 from lossgauge.records.discovery import Discovery
 
@@ -215,7 +216,7 @@ def _evidence(found: Findings) -> dict[str, Any]:
             "note": e.note,
         },
         "certify": {
-            "alpha": first.alpha if first else c.alphas[-2] if len(c.alphas) > 1 else None,
+            "alpha": _as_number(first.alpha if first else c.alphas[-2] if len(c.alphas) > 1 else "1"),
             "alphas": list(c.alphas),
             "bitwise": c.bitwise and found.witness is None,
             "first_difference": first.to_dict() if first else None,
@@ -228,6 +229,10 @@ def _evidence(found: Findings) -> dict[str, Any]:
             "gradient_factor": found.witness.gradient_factor if found.witness else 1.0,
         },
     }  # fmt: skip
+
+
+def _as_number(alpha: str) -> float:
+    return float(multiplier(alpha))
 
 
 def _disagreements(found: Findings, verdict: Verdict) -> tuple[str, ...]:
