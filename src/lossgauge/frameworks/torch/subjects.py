@@ -194,7 +194,8 @@ class OptimizerSubject:
         for fit in _FITS:
             quadratic = self._posed(Problem(steps=1), fit)
             try:
-                self._step(self._build(quadratic, settings), quadratic, 0, closure=fit.closure)
+                with same_conditions(quadratic.problem):
+                    self._step(self._build(quadratic, settings), quadratic, 0, closure=fit.closure)
             except LossgaugeError as error:
                 failures.append(error)
                 continue

@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from lossgauge.frameworks.torch.tracing.call import Call
+from lossgauge.frameworks.torch.tracing.arithmetic import Rule
+from lossgauge.frameworks.torch.tracing.call import Call, spread
 from lossgauge.frameworks.torch.tracing.operations import RULES
-from lossgauge.frameworks.torch.tracing.quantity import Quantity, plain, wrap
+from lossgauge.frameworks.torch.tracing.quantity import plain, wrap
 from lossgauge.frameworks.torch.tracing.tags import LOST, NUMBER, Tag
 from lossgauge.frameworks.torch.tracing.tracer import Tracer
+from lossgauge.units.monomial import WEIGHT, Monomial
 
 _DUNDER = re.compile(r"^__i?(.*)__$")
-_MUTATING = {"copy", "fill", "zero", "setitem", "normal", "uniform", "bernoulli", "exponential", "random"}
 _SETTERS = ("grad", "data")
 _SILENT = """
     size numel nelement dim ndim ndimension shape dtype device layout is_sparse is_cuda is_cpu is_floating_point
@@ -86,10 +87,11 @@ class UnitMode(TorchFunctionMode):
     def _tags(self, call: Call) -> Any:
         rule = RULES.get(call.name)
         if rule is None:
-            if not _carries_units(call):
-                return None
+            operands = spread([*call.args, *call.kwargs.values()])
+            if all(_is_number(self.tracer.tag_of(x)) for x in operands):
+                return NUMBER if operands else None  # whatever it does to pure numbers, it makes pure numbers
             return self.tracer.lose(call.name)
-        return rule(call)
+        return _apply(rule, call)
 
     def _attach(self, call: Call, func: Any, tags: Any) -> None:
         if tags is None:
@@ -110,12 +112,11 @@ class UnitMode(TorchFunctionMode):
             self.tracer.set_tag(tensor, tag)
 
     def _set_attribute(self, func: Callable[..., Any], name: str, args: Sequence[Any]) -> Any:
+        weight = name == "data" and len(args) > 1 and self.tracer.is_weight(args[0])
         result = func(*plain(tuple(args)))
-        if name == "data" and len(args) > 1:
-            weight, tag = self.tracer.tag_of(args[0]), self.tracer.tag_of(args[1])
-            if self.tracer.is_weight(args[0]):
-                self.tracer.unify(weight, tag, "data")
-                self.tracer.add_weight(args[0])
+        if weight:  # it has new memory now, whose tag is that of the new value
+            self.tracer.unify(Tag(Monomial(WEIGHT)), self.tracer.tag_of(args[1]), "data")
+            self.tracer.add_weight(args[0])
         return result
 
 
@@ -147,9 +148,15 @@ def canonical_name(func: Callable[..., Any]) -> tuple[str, str]:
 _NOT_IN_PLACE = {"__invert__", "__index__", "__int__", "__iter__"}
 
 
+def _apply(rule: Rule, call: Call) -> Any:
+    """The tags a rule gives; where an argument with a unit was not looked at they would be a guess."""
+    tags = rule(call)
+    return call.tracer.lose(f"an argument of {call.name}") if call.overlooks() else tags
+
+
 def _in_place(func: Any, call: Call) -> bool:
     raw = getattr(func, "__name__", "")
-    if call.name in _MUTATING and not raw.startswith("full"):
+    if raw == "__setitem__":
         return True
     if raw.startswith("__i") and raw.endswith("__") and raw not in _NOT_IN_PLACE:
         return True
@@ -169,13 +176,16 @@ def _foreach(call: Call) -> list[Tag]:
         if "scalars" in kwargs:
             kwargs["value"] = kwargs.pop("scalars")
         inner = Call(call.tracer, name, args, kwargs, None)
-        tag = rule(inner) if rule else call.tracer.lose(call.name)
+        tag = _apply(rule, inner) if rule else call.tracer.lose(call.name)
         tags.append(tag if isinstance(tag, Tag) else LOST)
     return tags
 
 
 def _pairs(target: Any, tags: Any) -> list[tuple[torch.Tensor, Tag]]:
+    """Each tensor of a result with its tag; whole numbers and truth values (places, counts) have no unit."""
     if isinstance(target, torch.Tensor):
+        if not (target.dtype.is_floating_point or target.dtype.is_complex):
+            return [(target, NUMBER)]
         return [(target, tags if isinstance(tags, Tag) else tags[0])]
     if isinstance(target, (list, tuple)):
         several = isinstance(tags, list)
@@ -189,6 +199,8 @@ def _pairs(target: Any, tags: Any) -> list[tuple[torch.Tensor, Tag]]:
 
 def _as_python(call: Call) -> Any:
     tag = call.tracer.tag_of(call.args[0])
+    if call.name not in ("item", "tolist") and call.tracer.has_unit(call.args[0]):
+        call.tracer.lose(f"{call.name}()")  # Python keeps the number of what comes back and drops its unit
 
     def convert(value: Any) -> Any:
         if isinstance(value, list):
@@ -198,11 +210,8 @@ def _as_python(call: Call) -> Any:
     return convert(call.result)
 
 
-def _carries_units(call: Call) -> bool:
-    operands = [*call.args, *call.kwargs.values()]
-    operands += [x for arg in operands if isinstance(arg, (list, tuple)) for x in arg]
-    tags = [call.tracer.tag_of(x) for x in operands if isinstance(x, (torch.Tensor, Quantity))]
-    return any(not (tag.bare and tag.unit.trivial) for tag in tags)
+def _is_number(tag: Tag) -> bool:
+    return tag.bare and tag.unit.trivial
 
 
 def _same_memory(left: torch.Tensor, right: torch.Tensor) -> bool:

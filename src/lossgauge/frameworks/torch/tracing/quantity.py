@@ -4,6 +4,7 @@
 overloaded; what would lose the unit silently says so.
 """
 
+import functools
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -59,6 +60,13 @@ class Quantity(float):
             return result
         return apply_scalar(self.tracer, ufunc.__name__, inputs, float(result))
 
+    def __array_function__(self, function: Any, types: Any, operands: Any, options: Any) -> Any:
+        result = function(*plain(operands), **plain(options))
+        if options or getattr(result, "ndim", 0):
+            self.tracer.lose(f"numpy.{function.__name__}")
+            return result
+        return apply_scalar(self.tracer, function.__name__, operands, float(result))
+
 
 def exact_exponent(value: float) -> Fraction:
     """The exponent a person meant: 0.333… is 1/3.
@@ -90,12 +98,13 @@ def power_tag(tracer: Tracer, base: Tag, exponent: Any, operation: str) -> Tag:
     return base.to_the(exact_exponent(plain(exponent)))
 
 
-_ALIKE = {"add", "subtract", "maximum", "minimum", "fmax", "fmin", "hypot", "fmod", "remainder", "fsum", "dist"}
-_SAME = {"negative", "positive", "absolute", "fabs", "abs", "neg", "pos"}
+_ALIKE = {"add", "subtract", "maximum", "minimum", "fmax", "fmin", "hypot", "fmod", "remainder", "fsum", "clip"}
+_RATIOS = {"floor_divide", "atan2", "arctan2"}
+_SAME = {"negative", "positive", "absolute", "fabs", "abs", "neg", "pos", "copysign"}
 _NUMERIC = {"exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf",
             "asin", "acos", "atan", "gamma", "lgamma", "floor", "ceil", "trunc", "rint", "round"}  # fmt: skip
 _POWERS = {"sqrt": Fraction(1, 2), "square": Fraction(2), "cbrt": Fraction(1, 3), "reciprocal": Fraction(-1)}
-_TESTS = {"isfinite", "isnan", "isinf", "sign", "copysign"}
+_TESTS = {"isfinite", "isnan", "isinf", "sign"}
 
 
 def apply_scalar(tracer: Tracer, name: str, operands: Any, result: Any) -> Any:
@@ -117,8 +126,11 @@ def apply_scalar(tracer: Tracer, name: str, operands: Any, result: Any) -> Any:
         tag = tags[0]
         for other in tags[1:]:
             tag = tracer.unify(tag, other, name)
+    elif name in _RATIOS:
+        tracer.unify(tags[0], tags[1], name)
+        tag = NUMBER
     elif name in ("multiply", "prod"):
-        tag = tags[0].times(tags[1])
+        tag = functools.reduce(Tag.times, tags)
     elif name in ("divide", "true_divide"):
         tag = tags[0].times(tags[1], -1)
     elif name in ("power", "pow", "float_power"):
@@ -162,7 +174,7 @@ def plain(value: Any) -> Any:
         The same with every `Quantity` replaced by a float.
     """
     if isinstance(value, Quantity):
-        return float.__add__(value, 0.0)
+        return float.__mul__(value, 1.0)
     if type(value) in (list, tuple):
         return type(value)(plain(item) for item in value)
     if type(value) is dict:
@@ -196,12 +208,26 @@ def _comparison(method: str) -> Callable[[Quantity, Any], Any]:
     return operator
 
 
-_OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "mod": "fmod"}
+def _rounding(method: str) -> Callable[..., Any]:
+    base = getattr(float, method)
+
+    def operator(self: Quantity, *digits: Any) -> Any:
+        result = base(plain(self), *digits)
+        apply_scalar(self.tracer, "round", (self,), float(result))
+        return result
+
+    return operator
+
+
+_OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "mod": "fmod",
+              "floordiv": "floor_divide"}  # fmt: skip
 for _name, _verb in _OPERATORS.items():
     setattr(Quantity, f"__{_name}__", _binary(f"__{_name}__", _verb, swapped=False))
     setattr(Quantity, f"__r{_name}__", _binary(f"__r{_name}__", _verb, swapped=True))
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Quantity, f"__{_name}__", _comparison(f"__{_name}__"))
+for _name in ("round", "trunc", "floor", "ceil"):
+    setattr(Quantity, f"__{_name}__", _rounding(f"__{_name}__"))
 for _name in ("neg", "pos", "abs"):
     _base = getattr(float, f"__{_name}__")
     setattr(Quantity, f"__{_name}__", lambda self, _b=_base, _n=_name: apply_scalar(self.tracer, _n, (self,), _b(self)))

@@ -40,9 +40,8 @@ class UnitKeepingFloat(float, metaclass=_FloatType):
         return float(value)
 
 
-_REDIRECTED = """sqrt pow exp expm1 log log1p log2 log10 tanh sin cos hypot fabs floor ceil trunc copysign fmod fsum
-    prod isfinite isnan isinf erf"""
-_MATH = {name: getattr(math, name) for name in _REDIRECTED.split()}
+_MATH = {name: function for name, function in vars(math).items() if callable(function) and not name.startswith("_")}
+_OF_LISTS = ("fsum", "prod")
 
 
 @contextlib.contextmanager
@@ -116,12 +115,36 @@ def _own_code(name: str, module: types.ModuleType) -> bool:
 
 
 def _keeping(tracer: Tracer, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def stand_in(*operands: Any) -> Any:
-        if not any(isinstance(x, (Quantity, torch.Tensor)) for x in operands):
-            return function(*operands)
-        operands = tuple(x.item() if isinstance(x, torch.Tensor) else x for x in operands)
-        result = function(*(plain(x) for x in operands))
-        return apply_scalar(tracer, name, operands, result) if isinstance(result, float) else result
+    def stand_in(*operands: Any, **options: Any) -> Any:
+        if name in _OF_LISTS:
+            operands = (list(operands[0]), *operands[1:])  # an iterator can be read only once
+        if not any(isinstance(x, (Quantity, torch.Tensor)) for x in _entries((operands, [*options.values()]))):
+            return function(*operands, **options)
+        operands, options = _without_tensors(operands), {n: _without_tensors(x) for n, x in options.items()}
+        result = function(*plain(operands), **plain(options))
+        return _with_unit(tracer, name, _entries((operands, [*options.values()])), result)
 
     stand_in.__name__ = name
     return stand_in
+
+
+def _entries(value: Any) -> list[Any]:
+    return [x for item in value for x in _entries(item)] if isinstance(value, (list, tuple)) else [value]
+
+
+def _without_tensors(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_without_tensors(item) for item in value)
+    return value.item() if isinstance(value, torch.Tensor) else value
+
+
+def _with_unit(tracer: Tracer, name: str, operands: list[Any], result: Any) -> Any:
+    if isinstance(result, bool):
+        if name == "isclose":
+            tracer.compare(operands[0], operands[1], name)
+        return result
+    if not isinstance(result, (int, float)):
+        tracer.lose(name)
+        return result
+    tagged = apply_scalar(tracer, name, operands, float(result))
+    return tagged if isinstance(result, float) else result

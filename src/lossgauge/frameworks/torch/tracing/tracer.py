@@ -1,28 +1,17 @@
 """Keeping the books while an optimizer runs with units: the tag of every tensor and the equations met so far."""
 
-import linecache
-import os
-import sys
 from collections import Counter
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 import torch
 
+from lossgauge.frameworks.torch.tracing.sites import running_line
 from lossgauge.frameworks.torch.tracing.tags import LOST, NUMBER, Tag, literal
 from lossgauge.units.equation import Equation, Site
 from lossgauge.units.monomial import WEIGHT, Monomial
 from lossgauge.units.unifier import Unifier
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_VEHICLES = os.path.join(_HERE, "vehicles.py")
-_TORCH = os.path.dirname(os.path.abspath(torch.__file__))
-_READABLE = tuple(os.path.join(_TORCH, *part) for part in (("optim",), ("nn", "utils")))
-_INNER = {os.path.join(_TORCH, "optim", "optimizer.py"), os.path.join(_TORCH, "optim", "_functional_wrappers.py")}
-
-LONGEST_LINE = 160
-"""Characters of source shown for one place."""
 CONFLICTS_PER_SITE = 2
 """One line may contradict in every step; twice is enough to name it."""
 
@@ -37,14 +26,21 @@ class Tracer:
     def __init__(self) -> None:
         """Start with empty books."""
         self.equations: list[Equation] = []
-        self.unknown: dict[str, None] = {}
         self.step = -1
         self._tags: dict[int, Tag] = {}
         self._alive: dict[int, Any] = {}
         self._weights: set[int] = set()
         self._unifier = Unifier()
+        self._lost: dict[str, None] = {}
+        self._slices: dict[str, Monomial] = {}
         self._conflicts: Counter[str] = Counter()
         self._seen: set[Any] = set()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What could not be followed, and slices that now hold another unit than the rest of their memory."""
+        parted = [text for text, ratio in self._slices.items() if not self._unifier.reduce(ratio).trivial]
+        return tuple(dict.fromkeys([*self._lost, *parted]))
 
     def tag_of(self, value: Any) -> Tag:
         """The tag of any operand.
@@ -106,7 +102,25 @@ class Tracer:
         if self.is_weight(tensor):
             self.unify(Tag(Monomial(WEIGHT)), tag, operation)
             tag = Tag(Monomial(WEIGHT))
+        elif _is_part(tensor):
+            before = self.tag_of(tensor)
+            if before.kind == tag.kind == "known" and before.unit != tag.unit:
+                self._slices[f"{operation} on a slice at {self.site()}"] = tag.unit / before.unit
+            elif tag.kind == "any":
+                tag = before
         self.set_tag(tensor, tag)
+
+    def has_unit(self, value: Any) -> bool:
+        """Whether a value is known to be more than a number, so that its unit must not be overlooked.
+
+        Args:
+            value: A tensor or a quantity.
+
+        Returns:
+            True for a known unit that is not settled to be 1.
+        """
+        tag = self.tag_of(value)
+        return tag.kind == "known" and not self._unifier.reduce(tag.unit).trivial
 
     def unify(
         self,
@@ -149,7 +163,7 @@ class Tracer:
             right: The other operand.
             operation: The name of the operation.
         """
-        if self.step >= 0:
+        if self.step >= 0 and not _opposite(left, right):
             self.unify(self.tag_of(left), self.tag_of(right), operation, (left, right), comparison=True)
 
     def lose(self, what: str) -> Tag:
@@ -161,7 +175,7 @@ class Tracer:
         Returns:
             The tag of such a value.
         """
-        self.unknown[f"{what} at {self.site()}"] = None
+        self._lost[f"{what} at {self.site()}"] = None
         return LOST
 
     def site(self) -> Site:
@@ -170,15 +184,7 @@ class Tracer:
         Returns:
             The innermost frame outside torch's internals and outside lossgauge.
         """
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and _foreign(frame.f_code.co_filename):
-            frame = frame.f_back
-        if frame is None:
-            return Site("?", 0)
-        first, last = _lines(frame)
-        file = frame.f_code.co_filename
-        code = " ".join(linecache.getline(file, line).strip() for line in range(first, last + 1))
-        return Site(_shortened(file), first, _compact(code))
+        return running_line()
 
     def _tag_of_tensor(self, tensor: torch.Tensor) -> Tag:
         for key, _ in _keys(tensor):
@@ -200,7 +206,8 @@ class Tracer:
             self._conflicts[str(site)] += 1
             if self._conflicts[str(site)] > CONFLICTS_PER_SITE:
                 return
-        bare = left if left.bare else right if right.bare else None
+        numbers = [tag for tag in (left, right) if tag.bare]
+        bare = next((tag for tag in numbers if tag.unit.trivial), numbers[0] if numbers else None)
         self.equations.append(
             Equation(
                 left.unit,
@@ -230,6 +237,35 @@ def _keys(tensor: torch.Tensor) -> list[tuple[int, Any]]:
         return [(id(tensor), tensor)]
 
 
+def _is_part(tensor: torch.Tensor) -> bool:
+    """Whether a tensor covers only a part of its memory."""
+    with torch._C.DisableTorchFunction():
+        if tensor.layout is not torch.strided:
+            return False
+        return tensor.numel() * tensor.element_size() < tensor.untyped_storage().nbytes()
+
+
+def _opposite(left: Any, right: Any) -> bool:
+    """Whether zero lies between: then no change of units can turn the comparison (a sentinel such as -1)."""
+    spans = [_span(left), _span(right)]
+    if None in spans:
+        return False
+    (low, high), (other_low, other_high) = (span for span in spans if span is not None)
+    return (high < 0 <= other_low) or (other_high < 0 <= low) or (high <= 0 < other_low) or (other_high <= 0 < low)
+
+
+def _span(value: Any) -> tuple[float, float] | None:
+    with torch._C.DisableTorchFunction():
+        if isinstance(value, torch.Tensor):
+            if not value.numel() or value.is_sparse or value.is_complex():
+                return None
+            return float(value.detach().min()), float(value.detach().max())
+        if isinstance(value, (int, float)):
+            number = float.__add__(value, 0.0) if isinstance(value, float) else float(value)
+            return number, number
+    return None
+
+
 def _magnitude(value: Any) -> float | None:
     with torch._C.DisableTorchFunction():
         if isinstance(value, torch.Tensor) and value.numel() and value.dtype.is_floating_point:
@@ -238,32 +274,3 @@ def _magnitude(value: Any) -> float | None:
         return (
             float.__abs__(value) if isinstance(value, float) else abs(float(value)) if isinstance(value, int) else None
         )
-
-
-def _lines(frame: FrameType) -> tuple[int, int]:
-    """First and last line of the expression that is running; calls may stand on several."""
-    for place, (first, last, _, _) in enumerate(frame.f_code.co_positions()):
-        if place == frame.f_lasti // 2 and first is not None and last is not None:
-            return first, min(last, first + 8)
-    return frame.f_lineno, frame.f_lineno
-
-
-def _compact(code: str) -> str:
-    text = code.replace("( ", "(").replace(" )", ")").replace(",)", ")")
-    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
-
-
-def _foreign(file: str) -> bool:
-    if file.startswith(_HERE):
-        return file != _VEHICLES
-    if file.startswith("<"):
-        return True
-    if file.startswith(_TORCH):
-        return file in _INNER or not file.startswith(_READABLE)
-    return os.path.basename(os.path.dirname(file)).startswith("python3") or "/contextlib" in file
-
-
-def _shortened(file: str) -> str:
-    roots = sorted((os.path.abspath(p or ".") for p in sys.path), key=len, reverse=True)
-    root = next((r for r in roots if file.startswith(r + os.sep)), None)
-    return os.path.relpath(file, root) if root else file
