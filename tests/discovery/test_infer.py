@@ -67,3 +67,10 @@ def test_fractions_stay_exact() -> None:
 
 def test_what_could_not_be_followed_lowers_the_claim() -> None:
     assert not infer(Trace(ADAM, unknown=("fused at mine.py:3",)), ["lr", "eps", "weight_decay"]).derived
+
+
+def test_a_factor_is_blamed_with_the_unit_it_would_need() -> None:
+    """p ← p − 0.01·g: the rate is written in the code, and it would need W²/L."""
+    found = infer(Trace((line(5, W, G, factor=(-0.01, None)),)), ["lr"])
+    (constant,) = found.hidden_constants
+    assert (constant.value, constant.unit) == (-0.01, "W^2/L")

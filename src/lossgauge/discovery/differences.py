@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from lossgauge.frameworks.subject import Trajectory
+from lossgauge.records.run import Bits
+from lossgauge.records.ulps import ulps
 
 ROUNDING = {"float64": 1e-12, "float32": 1e-5}
 """Relative distance at the first difference below which only rounding can be at work."""
@@ -19,7 +21,7 @@ class Difference:
     Args:
         step: The step after which they differ, from 1.
         tensor: The weight tensor.
-        ulps: The largest distance in units in the last place; None where one side is not finite.
+        ulps: The largest distance in units in the last place; `nan` or `inf` where one side is not finite.
         relative: The largest distance relative to the largest weight of the tensor.
         alpha: The multiplier of the run, as text.
         precision: Its number format.
@@ -27,7 +29,7 @@ class Difference:
 
     step: int
     tensor: str
-    ulps: int | None
+    ulps: int | str | None
     relative: float
     alpha: str
     precision: str = "float64"
@@ -84,7 +86,7 @@ def largest_gap(left: Trajectory, right: Trajectory) -> float:
     return max(gaps)
 
 
-def ulps_between(left: np.ndarray, right: np.ndarray) -> int | None:
+def ulps_between(left: np.ndarray, right: np.ndarray) -> int | str | None:
     """The largest distance in representable numbers.
 
     Args:
@@ -92,16 +94,9 @@ def ulps_between(left: np.ndarray, right: np.ndarray) -> int | None:
         right: Another of the same shape and type.
 
     Returns:
-        The largest number of steps from one float to the next between two entries; None where one is not finite.
+        The largest number of steps from one float to the next between two entries; `nan` or `inf` where there is one.
     """
-    if not (np.isfinite(left).all() and np.isfinite(right).all()):
-        return None
-    width = np.int32 if left.dtype == np.float32 else np.int64
-    ordered: list[np.ndarray] = []
-    for array in (left, right):
-        bits = np.ascontiguousarray(array).view(width).astype(object)
-        ordered.append(np.where(bits < 0, -(bits + 2 ** (8 * array.itemsize - 1)), bits))
-    return int(np.abs(ordered[0] - ordered[1]).max())
+    return ulps(Bits(str(left.dtype), left.tobytes()), Bits(str(right.dtype), right.tobytes()))
 
 
 def state_exponents(base: Trajectory, twins: list[tuple[int, Trajectory]]) -> dict[str, Fraction]:

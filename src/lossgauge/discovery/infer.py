@@ -149,12 +149,14 @@ def _describe(equations: Sequence[Equation], core: list[int], known: Mapping[str
     constant = _constant(equation, len(core))
     assert constant is not None
     value, origin = constant
-    other = equation.right if equation.literal_on_left or equation.literal is None else equation.left
-    found = other.evaluate(known)
+    needed = equation.right if equation.literal_on_left else equation.left
+    if equation.literal is None:  # a factor: what it would have to carry for its side to match the other
+        needed = needed / (equation.left if equation.literal_on_left else equation.right)
+    found = needed.evaluate(known)
     site = origin or equation.site
     meets = "" if site == equation.site else str(equation.site)
     return _Conflict(
-        constant=HiddenConstant(value, str(site), site.code, str(found or other), meets),
+        constant=HiddenConstant(value, str(site), site.code, str(found or needed), meets),
         active_at=_activation(equation, found),
     )
 

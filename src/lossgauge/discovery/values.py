@@ -16,6 +16,8 @@ from lossgauge.frameworks.subject import Hyperparameter, Problem, Subject, Traje
 
 CANDIDATES = (0.1, 0.5, 0.9, 0.02, 1.0, 0.3, 3.0, 10.0, 1e-3, 100.0, 1e-5, 1e4, 1e-8)
 """Values tried in turn; the quadratic's gradients and weights are about 1."""
+LEAST_DECAY = 0.4
+"""From here up to 1 a default is taken for a decay rate, such as 0.9."""
 FEWER = 5
 """How many of them for optimizers that evaluate the loss many times in a step."""
 SMOOTH, NOTICEABLE = 2.0**-10, 1e-3
@@ -104,26 +106,30 @@ class _Search:
             self.steps = max(LEAST_STEPS, min(STEPS, 2 * STEPS * LEAST_STEPS // max(1, evaluations)))
 
     def _wake_up(self, names: Sequence[str]) -> None:
-        """Twice through all numbers: some matter only once another one does (dampening needs momentum)."""
-        stepwise: set[str] = set()
-        for _ in range(2):
-            for name in [n for n in names if n not in stepwise and not self.influence(self.settings, n)]:
-                if not self._try_candidates(name, self.smooth_influence) and self._try_candidates(
-                    name, self.jump_influence
-                ):
-                    stepwise.add(name)
+        """Twice through all numbers: some matter only once another one does (dampening needs momentum).
+
+        Thresholds, which have no slope anywhere, are looked for in the second round only: it is the long search.
+        """
+        for influences in ((self.smooth_influence,), (self.smooth_influence, self.jump_influence)):
+            for name in [n for n in names if not self.influence(self.settings, n)]:
+                any(self._try_candidates(name, influence) for influence in influences)
 
     def _try_candidates(self, name: str, influence: Callable[[Mapping[str, Any], str], bool]) -> bool:
-        if influence is self.jump_influence and self.jump_influence(self.settings, name):
-            return True
         awake = [n for n in self.all if self.all[n].kind == "number" and n != name and n not in self.frozen]
         awake = [n for n in awake if self.influence(self.settings, n)]
-        for value in CANDIDATES if self.steps == STEPS else CANDIDATES[:FEWER]:
+        for value in self._candidates(name):
             trial = {**self.settings, name: value}
             if influence(trial, name) and all(self.influence(trial, n) for n in awake):
                 self.settings = trial
                 return True
         return False
+
+    def _candidates(self, name: str) -> list[float]:
+        """Decay rates stay below 1, where their sums are still sums."""
+        values = CANDIDATES if self.steps == STEPS else CANDIDATES[:FEWER]
+        start = self.start[name]
+        decays = _is_number(start) and LEAST_DECAY <= start < 1
+        return [value for value in values if value < 1 or not decays]
 
     def influence(self, settings: Mapping[str, Any], name: str) -> bool:
         """Whether small changes both ways are answered at all; the edge of what a constructor allows is not."""

@@ -9,13 +9,13 @@ from fractions import Fraction
 
 from lossgauge.errors import InputError, ScriptError
 from lossgauge.experiments.quantities import Quantity, quantities, shown
-from lossgauge.experiments.ulps import ulps
 from lossgauge.laws.companions import companion_row
 from lossgauge.laws.law import Law
 from lossgauge.laws.multiplier import power_of_two, spell
 from lossgauge.records.injection import COMPANION_EXPONENTS, Injection
 from lossgauge.records.proof import FirstDifference
 from lossgauge.records.run import Divergence, Run
+from lossgauge.records.ulps import ulps
 from lossgauge.trainings.recorder import LawOf, Watch
 from lossgauge.trainings.training import Training
 

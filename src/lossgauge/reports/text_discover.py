@@ -77,7 +77,12 @@ def _tell_infer(infer: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     unknown = infer.get("unknown_operations") or ()
     shown = list(infer.get("contradictions") or ())
-    lines = [("derived", "yes: every line of the code agrees") for _ in [0] if infer.get("derived") and not shown]
+    bare = list(infer.get("hidden_constants") or ())
+    agreed = infer.get("derived") and not shown and not bare
+    lines = [("derived", "yes: every line of the code agrees")] if agreed else []
+    for constant in bare[:LONGEST]:
+        lines.append(("derived", f"{shorten_place(constant['where'])} gives a bare number the unit {constant['unit']}"))
+        lines += [("derived", f"    {constant['code'].strip()}")] if constant.get("code") else []
     if unknown:
         lines.append(("derived", f"no: cannot follow {', '.join(map(str, unknown[:LONGEST]))}"))
     for clash in shown[:LONGEST]:

@@ -34,7 +34,7 @@ class Equation:
         operation: The name of the operation.
         step: The training step at which it was first seen, from 0; -1 in the constructor.
         literal: The bare number in the code that one side comes from, if any.
-        literal_on_left: Which side that number is.
+        literal_on_left: Which side that number, or the factor, belongs to.
         origin: Where that number was written, if elsewhere.
         factor: A bare number multiplied into one of the sides, to blame when no hyperparameter can explain the clash.
         size: The typical magnitude of the side that is not the literal, in its own units.

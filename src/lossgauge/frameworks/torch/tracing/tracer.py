@@ -216,7 +216,7 @@ class Tracer:
                 operation,
                 self.step,
                 literal=bare.value if bare else None,
-                literal_on_left=bare is left,
+                literal_on_left=bare is left if bare else left.factor is not None,
                 origin=bare.origin if bare else None,
                 factor=left.factor or right.factor,
                 size=_magnitude(sizes[1] if bare is left else sizes[0]) if bare else None,

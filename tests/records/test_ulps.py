@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from lossgauge.experiments.ulps import ulps
 from lossgauge.frameworks.torch.injection.bits import content
 from lossgauge.records.run import Bits
+from lossgauge.records.ulps import ulps
 
 
 def bits(*values: float, format: str = "float32") -> Bits:
