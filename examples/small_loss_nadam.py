@@ -9,6 +9,7 @@
 """
 
 import argparse
+import itertools
 import math
 
 import torch
@@ -30,7 +31,7 @@ def make_network() -> nn.Module:
     torch.manual_seed(0)
     sizes = [8, 32, 32, 32, 32, 32, 32, 1]
     layers: list[nn.Module] = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in itertools.pairwise(sizes):
         layers += [nn.Linear(before, after), nn.Sigmoid()]
     return nn.Sequential(*layers[:-1])
 

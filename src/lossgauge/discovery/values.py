@@ -132,12 +132,12 @@ class _Search:
         return [value for value in values if value < 1 or not decays]
 
     def influence(self, settings: Mapping[str, Any], name: str) -> bool:
-        """Whether small changes both ways are answered at all; the edge of what a constructor allows is not."""
-        return all(self._answer(settings, name, 1 + sign * SMOOTH) > NOTICEABLE * SMOOTH for sign in (1, -1))
+        """Whether a small change is answered at all; at the edge of what a constructor allows, one way is enough."""
+        return any(self._answer(settings, name, 1 + sign * SMOOTH) > NOTICEABLE * SMOOTH for sign in (1, -1))
 
     def smooth_influence(self, settings: Mapping[str, Any], name: str) -> bool:
-        """Whether they are answered in proportion: a jump has no slope."""
-        if not self.influence(settings, name):
+        """Whether changes both ways are answered, and in proportion: a jump has no slope, nor has an edge."""
+        if not all(self._answer(settings, name, 1 + sign * SMOOTH) > NOTICEABLE * SMOOTH for sign in (1, -1)):
             return False
         up = self._answer(settings, name, 1 + SMOOTH)
         return PROPORTION[0] * up < self._answer(settings, name, 1 + 2 * SMOOTH) < PROPORTION[1] * up

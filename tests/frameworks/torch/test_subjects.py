@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.optim import SGD, Adam
 
+from lossgauge.discovery.discover import discover
 from lossgauge.errors import InputError, ObservationError
 from lossgauge.frameworks.subject import Problem, Trajectory
 from lossgauge.frameworks.torch.catalogue import find, subject_of
@@ -191,3 +192,30 @@ def test_a_traced_run_has_the_bits_of_a_run():
     last = subject.run({}, SHORT).weights[-1]
     subject.trace({"lr": 0.1}, SHORT)
     assert all(np.array_equal(a, b.detach().numpy()) for a, b in zip(last.values(), traced, strict=True))
+
+
+class CurvatureStep(torch.optim.Optimizer):
+    """p ← p − lr·g/(|h| + eps)^k with h a Hutchinson estimate of the curvature, L/W²: lr carries L^(k−1)."""
+
+    def __init__(self, params: Any, lr: float = 0.1, eps: float = 1e-2, power: float = 1.0) -> None:
+        if not 0 < power <= 1:
+            raise ValueError(f"power is {power}")
+        super().__init__(params, {"lr": lr, "eps": eps, "power": power})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One step."""
+        for group in self.param_groups:
+            grads = [p.grad for p in group["params"]]
+            signs = [torch.sign(torch.ones_like(g)) for g in grads]
+            curvatures = torch.autograd.grad(grads, group["params"], grad_outputs=signs)
+            for p, g, h, s in zip(group["params"], grads, curvatures, signs, strict=True):
+                p.sub_(g.detach() / ((h * s).abs() + group["eps"]) ** group["power"] * group["lr"])
+
+
+@pytest.mark.parametrize(("power", "rate", "epsilon"), [(1.0, "0", "1"), (0.5, "-1/2", "1")])
+def test_second_order_optimizers_get_gradients_they_can_differentiate(power: float, rate: str, epsilon: str) -> None:
+    found = discover(OptimizerSubject("CurvatureStep", CurvatureStep), {"power": power})
+    assert found.evidence["infer"]["derived"], found.evidence["infer"]["unknown_operations"]
+    assert found.verdict in ("EXACT", "CLOSE")
+    assert (str(found.law.exponents["lr"]), str(found.law.exponents["eps"])) == (rate, epsilon)

@@ -25,10 +25,11 @@ class Quadratic:
         problem: What to train on.
         shapes: Shapes of the weights.
         sparse: Whether gradients are sparse, with a few rows at a time.
+        graph: Whether gradients can be differentiated once more, as second-order optimizers do.
     """
 
-    def __init__(self, problem: Problem, shapes: Shapes = DENSE, sparse: bool = False) -> None:
-        self.problem, self.sparse, self.evaluations = problem, sparse, 0
+    def __init__(self, problem: Problem, shapes: Shapes = DENSE, sparse: bool = False, graph: bool = False) -> None:
+        self.problem, self.sparse, self.graph, self.evaluations = problem, sparse, graph, 0
         self.dtype = getattr(torch, problem.precision)
         start, self.curvature, self.target, noise = _draw(problem.seed, shapes)
         self._noise = noise
@@ -41,6 +42,9 @@ class Quadratic:
         Args:
             step: The step number t.
         """
+        if self.graph:
+            self._derive_gradients(step)
+            return
         for i, weight in enumerate(self.weights):
             weight.grad = self._gradient(i, weight, step)
 
@@ -86,6 +90,18 @@ class Quadratic:
 
     def _targets(self, i: int, step: int) -> torch.Tensor:
         return torch.from_numpy(self.target[i] + self._noise[i][step % len(self._noise[i])]).to(self.dtype)
+
+    def _derive_gradients(self, step: int) -> None:
+        with torch.enable_grad():
+            terms = [
+                (0.5 * torch.from_numpy(self.curvature[i]).to(self.dtype) * (w - self._targets(i, step)) ** 2).sum()
+                for i, w in enumerate(self.weights)
+            ]
+            loss = torch.stack(terms).sum() * self.problem.alpha
+            for weight, gradient in zip(
+                self.weights, torch.autograd.grad(loss, self.weights, create_graph=True), strict=True
+            ):
+                weight.grad = gradient
 
     def _gradient(self, i: int, weight: torch.Tensor, step: int) -> torch.Tensor:
         away = weight.detach() - self._targets(i, step)

@@ -39,12 +39,14 @@ class Fit:
         sparse: Whether gradients are sparse.
         closure: Whether `step` is given a closure although its signature does not ask for one.
         single: Whether it works in float32 only.
+        graph: Whether it differentiates the gradients once more.
     """
 
     shapes: Shapes = DENSE
     sparse: bool = False
     closure: bool = False
     single: bool = False
+    graph: bool = False
 
 
 _FITS = (
@@ -54,6 +56,7 @@ _FITS = (
     Fit(closure=True),
     Fit(single=True),
     Fit(MATRICES, single=True),
+    Fit(graph=True),
 )
 
 
@@ -186,7 +189,7 @@ class OptimizerSubject:
 
     def _posed(self, problem: Problem, fit: Fit) -> Quadratic:
         posed = replace(problem, precision="float32") if fit.single else problem
-        return Quadratic(posed, fit.shapes, fit.sparse)
+        return Quadratic(posed, fit.shapes, fit.sparse, fit.graph)
 
     def _find_fit(self, settings: Settings) -> Fit:
         """Dense float64 gradients and mixed shapes where they are accepted, else the first fit that runs."""

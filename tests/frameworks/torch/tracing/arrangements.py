@@ -119,6 +119,7 @@ SHAPES = lines("""
     torch.randperm(3)
     torch.rand_like(a)
     torch.randn_like(a)
+    torch.randint_like(a, 5)
     torch.linspace(0, 1, 3)
     torch.logspace(0, 1, 3)
     torch.multinomial(torch.ones(3), 2)

@@ -53,6 +53,8 @@ BINARY = [
 ]
 
 PRODUCTS = lines("""
+    w = a.clone().requires_grad_(True); torch.autograd.grad((w * w * b).sum(), w)[0]
+    w = a.clone().requires_grad_(True); torch.autograd.grad([w * b], [w], grad_outputs=[b])[0]
     torch.add(a, b, alpha=2)
     torch.add(a, b, alpha=h)
     torch.sub(a, b, alpha=h)

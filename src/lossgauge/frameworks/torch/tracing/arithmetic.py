@@ -268,3 +268,18 @@ def solved(call: Call) -> Tag:
 def solved_from_root(call: Call) -> Tag:
     """X of L·Lᵀ·x = B."""
     return call.tag(0, INPUT).times(call.tag(1, "input2 L").to_the(Fraction(2)), -1)
+
+
+def derivative(call: Call) -> list[Tag]:
+    """The derivative of outputs, weighted by a seed, with respect to inputs: outputs·seed/input.
+
+    Args:
+        call: `torch.autograd.grad(outputs, inputs, grad_outputs)`.
+
+    Returns:
+        A tag for each input.
+    """
+    seed, inputs = call.given(2, "grad_outputs"), call.given(1, "inputs")
+    top = call.common(call.given(0, "outputs"))
+    top = top if seed is None else top.times(call.common(seed))
+    return [top.times(call.common(x), -1) for x in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]

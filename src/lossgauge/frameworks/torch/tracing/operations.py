@@ -33,6 +33,7 @@ RULES: dict[str, Rule] = {
     **_table(on.product, """mul rmul multiply matmul rmatmul mm bmm mv dot vdot inner outer ger kron cross linalg_cross
         vecdot linalg_vecdot"""),
     **_table(on.convolution, "conv1d conv2d"),
+    "grad": on.derivative,
     **_table(on.quotient, "div truediv divide true_divide"),
     **_table(on.swapped_quotient, "rtruediv rdiv"),
     **_table(on.ratio, "atan2 arctan2 floor_divide floordiv"),
@@ -58,9 +59,9 @@ RULES: dict[str, Rule] = {
         round floor ceil trunc frac matrix_exp linalg_matrix_exp logit lgamma digamma"""),
     **_table(on.compared, "lt le gt ge less less_equal greater greater_equal isclose allclose"),
     **_table(on.number, """sign sgn eq ne equal isfinite isnan isinf all any logical_and logical_or logical_not
-        logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor and or xor invert rand_like randn_like random
-        argmax argmin argsort count_nonzero nonzero signbit isin _indices indices multinomial is_nonzero isreal
-        isposinf isneginf"""),
+        logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor and or xor invert rand_like randn_like
+        randint_like random argmax argmin argsort count_nonzero nonzero signbit isin _indices indices multinomial
+        is_nonzero isreal isposinf isneginf"""),
     **_table(on.drawn_number, "rand randn randint randperm arange logspace bincount"),
     **_table(making.drawn_around, "normal"), **_table(making.drawn_between, "uniform linspace"),
     "exponential": making.drawn_waiting, "bernoulli": making.drawn_coin,
