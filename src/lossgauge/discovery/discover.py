@@ -95,6 +95,9 @@ def _best_claim(
     estimated = {**derivation.exponents, **estimate.exponents}
     open_names = [n for n in live if n not in derived][:2]
     claims = [derived] if derived == estimated else [derived, estimated]
+    if len(claims) == 1 and not open_names:
+        exponents = {n: k for n, k in derived.items() if n in live}
+        return exponents, certify(subject, choice.settings, exponents, steps=_steps(choice))
     best: tuple[dict[str, Fraction], Certificate] | None = None
     for claim in claims:
         for guess in product(GUESSES, repeat=len(open_names)):
