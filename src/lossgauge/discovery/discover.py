@@ -95,22 +95,22 @@ def _best_claim(
     estimated = {**derivation.exponents, **estimate.exponents}
     open_names = [n for n in live if n not in derived][:2]
     claims = [derived] if derived == estimated else [derived, estimated]
-    if len(claims) == 1 and not open_names:
-        exponents = {n: k for n, k in derived.items() if n in live}
-        return exponents, certify(subject, choice.settings, exponents, steps=_steps(choice))
-    best: tuple[dict[str, Fraction], Certificate] | None = None
-    for claim in claims:
-        for guess in product(GUESSES, repeat=len(open_names)):
-            exponents = {n: k for n, k in (claim | dict(zip(open_names, guess, strict=True))).items() if n in live}
-            certificate = certify(subject, choice.settings, exponents, full=False, steps=_steps(choice))
-            if best is None or certificate.bitwise:
-                best = (exponents, certificate)
-            if certificate.bitwise or not derivation.consistent:
-                break
-        if best and best[1].bitwise:
-            break
-    assert best is not None
-    return best[0], certify(subject, choice.settings, best[0], steps=_steps(choice))
+    guesses = list(product(GUESSES, repeat=len(open_names)))
+    if not derivation.consistent:  # no guess will make the bits agree
+        guesses = guesses[:1]
+    candidates = [
+        {n: k for n, k in (claim | dict(zip(open_names, guess, strict=True))).items() if n in live}
+        for claim in claims
+        for guess in guesses
+    ]
+    chosen = candidates[0]
+    if len(candidates) > 1:
+        chosen = next((c for c in candidates if _agrees(subject, choice, c)), chosen)
+    return chosen, certify(subject, choice.settings, chosen, steps=_steps(choice))
+
+
+def _agrees(subject: Subject, choice: Choice, exponents: Mapping[str, Fraction]) -> bool:
+    return certify(subject, choice.settings, exponents, full=False, steps=_steps(choice)).bitwise
 
 
 def _steps(choice: Choice) -> int:

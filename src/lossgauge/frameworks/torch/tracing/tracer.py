@@ -232,7 +232,7 @@ def _keys(tensor: torch.Tensor) -> list[tuple[int, Any]]:
             try:
                 storage = tensor.untyped_storage()
                 return [(storage._cdata, storage)]
-            except (RuntimeError, NotImplementedError):
+            except RuntimeError:  # a strided tensor without memory of its own
                 return [(id(tensor), tensor)]
         return [(id(tensor), tensor)]
 
