@@ -38,9 +38,10 @@ bench: $(DEVELOPS) ## run the benchmarks; results in out/benchmarks.json
 	@mkdir -p out
 	$(BIN)/pytest benchmarks --benchmark-json=out/benchmarks.json $(ARGS)
 
-laws: $(RUNS) ## regenerate the table of laws, and its page in docs, from the installed optimizers
+laws: $(RUNS) ## regenerate the table of laws from the installed optimizers, and the pages of laws and rules in docs
 	$(BIN)/python -m lossgauge.discovery.tabulate $(ARGS)
 	$(BIN)/lossgauge laws --markdown > docs/laws.md
+	$(BIN)/lossgauge rules --markdown > docs/rules.md
 
 clean: ## remove what was generated, but keep .venv
 	rm -rf out .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks

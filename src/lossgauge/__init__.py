@@ -6,6 +6,8 @@ The verbs are functions and take your object first; each has a command of the sa
 - `rescale`: make it so on a live optimizer, its state tensors included.
 - `discover`: the law of an optimizer never seen before.
 - `prove`: whether two runs are really the same, by bits.
+- `run`: what the scale of the loss does in an unmodified script; `watch`: the same from inside Python.
+- `diagnose`: which findings follow from what was seen, with remedies that were tried; `report`: a picture of it.
 - `thread`: every statement of the well-known thread on this question, tested on this machine.
 
 This door only re-exports, and only when a name is asked for: importing it loads no framework.
@@ -22,11 +24,15 @@ __all__ = [
     "LossgaugeError",
     "Verdict",
     "__version__",
+    "diagnose",
     "discover",
     "explain",
     "prove",
+    "report",
     "rescale",
+    "run",
     "thread",
+    "watch",
 ]
 
 if TYPE_CHECKING:
@@ -34,22 +40,30 @@ if TYPE_CHECKING:
     from lossgauge.laws.law import Law
     from lossgauge.laws.verdict import Verdict
     from lossgauge.units.dimension import Dimension
+    from lossgauge.verbs.diagnose import diagnose
     from lossgauge.verbs.discover import discover
     from lossgauge.verbs.explain import explain
     from lossgauge.verbs.prove import prove
+    from lossgauge.verbs.report import report
     from lossgauge.verbs.rescale import rescale
+    from lossgauge.verbs.run import run
     from lossgauge.verbs.thread import thread
+    from lossgauge.verbs.watch import watch
 else:  # hidden from type checkers, so that they know the names above and no others
     _HOMES = {
         "Dimension": "lossgauge.units.dimension",
         "Law": "lossgauge.laws.law",
         "LossgaugeError": "lossgauge.errors",
         "Verdict": "lossgauge.laws.verdict",
+        "diagnose": "lossgauge.verbs.diagnose",
         "discover": "lossgauge.verbs.discover",
         "explain": "lossgauge.verbs.explain",
         "prove": "lossgauge.verbs.prove",
+        "report": "lossgauge.verbs.report",
         "rescale": "lossgauge.verbs.rescale",
+        "run": "lossgauge.verbs.run",
         "thread": "lossgauge.verbs.thread",
+        "watch": "lossgauge.verbs.watch",
     }
 
     def __getattr__(name: str) -> object:

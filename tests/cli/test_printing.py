@@ -5,7 +5,7 @@ import sys
 import pytest
 from rich.text import Text
 
-from lossgauge.cli.printing import answer, exit_code, working
+from lossgauge.cli.printing import answer, exit_code, status, working
 from lossgauge.laws.verdict import Verdict
 
 
@@ -51,3 +51,17 @@ def test_waiting_is_silent_where_there_is_no_terminal(
     with working("studying"):
         pass
     assert "studying" in terminal.getvalue()
+
+
+def test_a_status_is_shown_only_on_a_terminal_and_only_once_there_is_one(monkeypatch: pytest.MonkeyPatch):
+    quiet, terminal = io.StringIO(), Terminal()
+    monkeypatch.setattr(sys, "stderr", quiet)
+    with status() as tell:
+        tell("trying [eps]: step 3 of 9")
+    assert not quiet.getvalue()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with status() as tell:
+        assert not terminal.getvalue()
+        tell("trying [eps]: step 3 of 9")
+    assert "trying [eps]: step 3 of 9" in terminal.getvalue()

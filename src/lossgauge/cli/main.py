@@ -1,6 +1,6 @@
 """The program `lossgauge`: its commands, and one clear line for everything that goes wrong.
 
-Exit codes: 0 done; 1 a verdict BROKEN or UNDECIDED; 2 bad usage or input; 3 the user's own script failed.
+Exit codes: 0 done; 1 a fault, or a verdict BROKEN or UNDECIDED; 2 bad usage or input; 3 the user's own script failed.
 """
 
 import inspect
@@ -15,11 +15,26 @@ import typer
 
 from lossgauge.errors import LossgaugeError, ScriptError
 
-COMMANDS = ("explain", "discover", "prove", "rescale", "thread", "laws")
+COMMANDS = (
+    "explain",
+    "run",
+    "diagnose",
+    "report",
+    "discover",
+    "prove",
+    "rescale",
+    "thread",
+    "rules",
+    "rule",
+    "laws",
+)
 """In the order of the help; `cli/<name>.py` holds `<name>_command`."""
 
-_PASSES_OPTIONS_ON = {"prove"}
-"""Commands that hand options they do not know to the user's script."""
+_CONTEXTS = {
+    "prove": {"ignore_unknown_options": True},  # options it does not know are handed to the user's script
+    "run": {"allow_interspersed_args": False},  # what follows the script is the script's
+}
+"""How the arguments of a command are read, where that is not as usual."""
 
 app = typer.Typer(
     add_completion=False,
@@ -124,8 +139,7 @@ def _register() -> None:
     app.callback(invoke_without_command=True, help=describe(_start))(_start)
     for name in COMMANDS:
         command = getattr(import_module(f"lossgauge.cli.{name}"), f"{name}_command")
-        context = {"ignore_unknown_options": True} if name in _PASSES_OPTIONS_ON else None
-        app.command(name, help=describe(command), context_settings=context)(command)
+        app.command(name, help=describe(command), context_settings=_CONTEXTS.get(name))(command)
 
 
 _register()

@@ -76,6 +76,32 @@ def stages() -> Iterator[Callable[[str], None]]:
     yield tell
 
 
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """Show on standard error, in one line that changes, what is under way; silent when that is not a terminal.
+
+    Yields:
+        A function to call with what is under way. Nothing is shown before it is called for the first time, so that what
+        others print meanwhile stays as it is.
+    """
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    line = Console(stderr=True, highlight=False).status("")
+
+    def tell(text: str) -> None:
+        line.update(escape(text))
+        line.start()
+
+    try:
+        yield tell
+    finally:
+        line.stop()
+
+
 def _speakable(value: Any) -> Any:
     """JSON has no infinity and no NaN: they are written as text."""
     if isinstance(value, float) and not math.isfinite(value):

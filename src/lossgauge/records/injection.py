@@ -1,4 +1,4 @@
-"""What is done to a training while it runs: the loss multiplier, and the exponents everything is co-scaled with."""
+"""What is done to a training while it runs: the loss multiplier, the exponents of everything else, the treatments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from lossgauge.laws.law import Law, texts
+from lossgauge.records.plain import from_plain, to_plain
+from lossgauge.records.treatment import Treatment
 
 COMPANION_EXPONENTS: Mapping[str, Fraction] = {
     "max_norm": Fraction(1),
@@ -30,6 +32,7 @@ class Injection:
         companions: The power of the loss in each quantity beside the optimizers.
         co_scaled: The quantities that are co-scaled; None for all of them.
         planted: By how much the exponent of a quantity is deliberately off.
+        treatments: The changes that are tried on top of it.
     """
 
     alpha: Fraction = Fraction(1)
@@ -37,10 +40,11 @@ class Injection:
     companions: Mapping[str, Fraction] = field(default_factory=lambda: dict(COMPANION_EXPONENTS))
     co_scaled: frozenset[str] | None = None
     planted: Mapping[str, Fraction] = field(default_factory=dict[str, Fraction])
+    treatments: tuple[Treatment, ...] = ()
 
     @property
     def active(self) -> bool:
-        """Whether it changes anything at all."""
+        """Whether it changes the units at all."""
         return self.alpha != 1
 
     def law_at(self, index: int) -> Law | None:
@@ -94,6 +98,7 @@ class Injection:
             "companions": texts(self.companions),
             "co_scaled": None if self.co_scaled is None else sorted(self.co_scaled),
             "planted": texts(self.planted),
+            "treatments": to_plain(self.treatments),
         }
 
     @classmethod
@@ -112,4 +117,5 @@ class Injection:
             companions={name: Fraction(text) for name, text in plain["companions"].items()},
             co_scaled=None if plain["co_scaled"] is None else frozenset(plain["co_scaled"]),
             planted={name: Fraction(text) for name, text in plain["planted"].items()},
+            treatments=tuple(from_plain(Treatment, one) for one in plain.get("treatments", ())),
         )

@@ -1,6 +1,8 @@
 """Failures of the user's own code, with its traceback and nothing of ours."""
 
+import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -56,7 +58,7 @@ def traceback_of(error: ScriptError) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """The traceback of an error, from the first line that is not ours.
+    """The traceback of an error without the lines that are ours.
 
     Args:
         error: The error, as caught.
@@ -64,10 +66,49 @@ def text_of(error: BaseException) -> str:
     Returns:
         The text.
     """
-    trace = error.__traceback__
-    while trace is not None and _ours(trace):
+    return "".join(traceback.format_exception(type(error), error, _users_part(error.__traceback__)))
+
+
+def let_python_show(error: BaseException) -> None:
+    """Let the interpreter, once this error has ended the process, show the traceback the user's code alone would have.
+
+    Args:
+        error: The error, as caught; it is to be raised again.
+    """
+    tracebacks = [(one, _users_part(one.__traceback__)) for one in _chain(error)]
+    hook = sys.excepthook  # the user's own, where there is one
+
+    def show(kind: type[BaseException], shown: BaseException, trace: TracebackType | None) -> None:
+        for one, own in tracebacks:
+            one.__traceback__ = own
+        hook(kind, shown, shown.__traceback__ if shown is error else trace)
+
+    sys.excepthook = show
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that are shown with it."""
+    waiting, met = [error], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in met:
+            continue
+        met.add(id(one))
+        yield one
+        group = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [other for other in (one.__cause__, one.__context__, *group) if other is not None]
+
+
+def _users_part(trace: TracebackType | None) -> TracebackType | None:
+    entries: list[TracebackType] = []
+    while trace is not None:
+        if not _ours(trace):
+            entries.append(trace)
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace))
+    own: TracebackType | None = None
+    for entry in reversed(entries):
+        own = TracebackType(own, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return own
 
 
 def _ours(trace: TracebackType) -> bool:

@@ -17,7 +17,7 @@ def observe(
     Args:
         title: What it is called, for messages.
         call: Runs it; what it returns may hold models, which name the tensors.
-        injection: The change of units.
+        injection: The change of units, and the treatments.
         watch: What to look out for.
         law_of: Finds the law of a live optimizer; asked once the run is over, so that it cannot disturb it.
 
@@ -30,12 +30,12 @@ def observe(
         ScriptError: When the user's code fails.
     """
     try:
-        from lossgauge.frameworks.torch.injection.inject import inject
+        from lossgauge.frameworks.torch.interposition import interpose
     except ModuleNotFoundError as error:
         raise InputError(f"{title} cannot be run: {error}; install lossgauge[torch]") from error
     recorder, found = Recorder(watch), None
     try:
-        with inject(injection, recorder):
+        with interpose(injection, recorder):
             found = call()
     except (Exception, SystemExit, Stop) as error:
         _judge(title, error, recorder)

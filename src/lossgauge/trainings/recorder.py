@@ -1,22 +1,21 @@
 """Writing down every step of a training, and ending the training where there is nothing more to learn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lossgauge.errors import LossgaugeError
+from lossgauge.frameworks.observer import Observer, Stop
 from lossgauge.laws.law import Law
 from lossgauge.records.run import Divergence, Participant, Run, Step
 
 if TYPE_CHECKING:
     from lossgauge.frameworks.torch.injection.bits import OptimizerView
 
+__all__ = ["LawOf", "Recorder", "Stop", "Watch"]
+
 LawOf = Callable[[Any], Law]
 """Finds the law of a live optimizer."""
-
-
-class Stop(BaseException):
-    """Ends a training from inside one of its steps; no `except Exception` of the user's catches it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Watch:
         return cls(Run.from_dict(reference) if reference else None, (capture[0], capture[1]) if capture else None)
 
 
-class Recorder:
+class Recorder(Observer):
     """Told of everything that happens in one run."""
 
     def __init__(self, watch: Watch) -> None:
@@ -67,8 +66,13 @@ class Recorder:
         self.stopped = False
         self._views: list[OptimizerView] = []
 
-    def backward(self) -> None:
-        """A backward is about to start."""
+    def backward(self, roots: Sequence[Any] = (), gradients: Sequence[Any] = ()) -> None:
+        """A backward is about to start.
+
+        Args:
+            roots: Not looked at.
+            gradients: Not looked at.
+        """
         self.run.backwards += 1
 
     def threshold(self, name: str, value: float) -> None:

@@ -1,8 +1,7 @@
 """A training that is an unmodified script, run in a child process of its own each time, as `python` would run it."""
 
-import json
 import os
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +9,31 @@ from lossgauge.errors import InputError, LossgaugeError, ScriptError
 from lossgauge.records.injection import Injection
 from lossgauge.records.run import Run
 from lossgauge.trainings.failure import ChildFailure
-from lossgauge.trainings.nursery import Nursery
+from lossgauge.trainings.interruption import wait_together
+from lossgauge.trainings.nursery import Child, Nursery, start_alone
+from lossgauge.trainings.order import Order
 from lossgauge.trainings.recorder import LawOf, Watch
+from lossgauge.trainings.request import read_answer, temporary_folder, write_request
 
 
 class Script:
-    """An unmodified script with its arguments."""
+    """An unmodified script, or a module run as `python -m` does, with its arguments."""
 
-    def __init__(self, path: str, args: tuple[str, ...] = (), nursery: Nursery | None = None) -> None:
+    def __init__(
+        self, path: str, args: tuple[str, ...] = (), nursery: Nursery | None = None, module: bool = False
+    ) -> None:
         """Hold it.
 
         Args:
-            path: The script.
+            path: The script, or the name of the module.
             args: Its arguments.
             nursery: Where its processes come from; by default it has one of its own.
+            module: Whether `path` is the name of a module.
         """
         self.path = path
         self.args = tuple(str(argument) for argument in args)
-        self.title = path
+        self.module = module
+        self.title = f"-m {path}" if module else path
         self._nursery = nursery or Nursery()
 
     def run(
@@ -48,31 +54,73 @@ class Script:
             ScriptError: When the script fails.
             LossgaugeError: When the injection cannot be carried out.
         """
-        request = {
+        request = self._request(injection, law_of, output, "nothing") | {"watch": watch.to_dict()}
+        with temporary_folder() as folder:
+            code = self._nursery.run(write_request(folder, request))
+            answer = read_answer(folder)
+        if answer is None:
+            raise ScriptError(f"{self.title} ended with exit code {code} before its training could be recorded")
+        return self._read(answer)
+
+    def gauge(self, order: Order) -> tuple[int, Mapping[str, Any]]:
+        """Run it once under the gauge, in a fresh interpreter, and wait for it; Ctrl-C is shared with it.
+
+        Args:
+            order: What is asked for.
+
+        Returns:
+            The exit code of its process, and what it used of the machine.
+        """
+        with temporary_folder() as folder:
+            # The folder is not named: the process starts in it anyway, even where it cannot be entered again.
+            place = write_request(folder, self._gauged(order) | {"folder": None, "apart": False})
+            code = wait_together(start_alone(place), self.title)
+            return code, read_answer(folder) or {}
+
+    def start_trial(self, order: Order, folder: Path) -> Child:
+        """Start it under the gauge beside others like it, out of reach of the terminal, and do not wait for it.
+
+        Args:
+            order: What is asked for.
+            folder: Where the request and its answer lie; it must outlive the child.
+
+        Returns:
+            The child.
+        """
+        return self._nursery.start(write_request(folder, self._gauged(order) | {"apart": True}))
+
+    def _gauged(self, order: Order) -> dict[str, Any]:
+        asked = {"journal": str(order.journal), "stop_after": order.stop_after}
+        request = self._request(order.injection, order.law_of, order.output, order.stdin)
+        return request | {"gauge": asked, "title": self.title, "threads": order.threads}
+
+    def _request(self, injection: Injection, law_of: LawOf | str | None, output: str, stdin: str) -> dict[str, Any]:
+        return {
             "script": self.path,
             "args": self.args,
+            "module": self.module,
             "injection": injection.to_dict(),
-            "watch": watch.to_dict(),
             "law_of": _name_of(law_of),
             "output": output,
-            "folder": os.getcwd(),
+            "stdin": stdin,
+            "folder": _current_folder(),
         }
-        with tempfile.TemporaryDirectory(prefix="lossgauge-") as folder:
-            place = Path(folder, "request.json")
-            place.write_text(json.dumps(request), encoding="utf-8")
-            code = self._nursery.run(place)
-            answer = Path(folder, "answer.json")
-            if not answer.exists():
-                raise ScriptError(f"{self.path} ended with exit code {code} before its training could be recorded")
-            outcome = json.loads(answer.read_text(encoding="utf-8"))
-        return self._read(outcome)
 
-    def _read(self, outcome: dict[str, Any]) -> Run:
+    def _read(self, outcome: Mapping[str, Any]) -> Run:
         if "traceback" in outcome:
             raise ScriptError(outcome["error"]) from ChildFailure(outcome["traceback"])
         if "error" in outcome:
             raise _kind(outcome["kind"])(outcome["error"])
         return Run.from_dict(outcome["run"])
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise InputError(
+            f"the current folder cannot be found ({error.strerror}), perhaps it was removed; change into another one"
+        ) from error
 
 
 def _name_of(law_of: LawOf | str | None) -> str | None:

@@ -3,16 +3,20 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from lossgauge.errors import InputError
+from lossgauge.errors import InputError, LossgaugeError
 from lossgauge.records.injection import Injection
+from lossgauge.records.journal import Journal
 from lossgauge.records.run import Run
+from lossgauge.trainings.attendance import Attendance
+from lossgauge.trainings.module_name import find_module
 from lossgauge.trainings.observation import observe
-from lossgauge.trainings.recorder import LawOf, Watch
+from lossgauge.trainings.order import Order
+from lossgauge.trainings.recorder import LawOf, Stop, Watch
 from lossgauge.trainings.script import Script
 
 EXPECTED = "expected a function without required arguments, its name as module:name, or a script such as train.py"
@@ -34,6 +38,17 @@ class Training(Protocol):
 
         Returns:
             The record of the run.
+        """
+        ...
+
+    def gauge(self, order: Order) -> tuple[int, Mapping[str, Any]]:
+        """Run it once under the gauge.
+
+        Args:
+            order: What is asked for.
+
+        Returns:
+            The exit code, and what it used of the machine.
         """
         ...
 
@@ -65,11 +80,62 @@ class Function:
         Returns:
             The record of the run.
         """
-        finds = load(law_of) if isinstance(law_of, str) else law_of
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:
-            places: dict[str, TextIO] = {"stdout": sys.stdout, "stderr": sys.stderr, "nowhere": nowhere}
-            with redirect_stdout(places[output]):
-                return observe(self.title, self.function, injection, watch, finds)
+        with _printing(output):
+            return observe(self.title, self.function, injection, watch, _finder(law_of))
+
+    def gauge(self, order: Order) -> tuple[int, Mapping[str, Any]]:
+        """Run it once under the gauge, in this process.
+
+        Args:
+            order: What is asked for.
+
+        Returns:
+            0, or 1 where it failed, and nothing more.
+
+        Raises:
+            LossgaugeError: When the injection cannot be carried out.
+            KeyboardInterrupt: When it was interrupted; the session says so.
+        """
+        attendance, found = Attendance(Journal(order.journal), order.injection, order.stop_after), None
+        attendance.begin(self.title)
+        try:
+            attendance.install()
+            with _printing(order.output):
+                found = self.function()
+        except (LossgaugeError, KeyboardInterrupt) as error:
+            attendance.take(error)
+            raise
+        except (Exception, SystemExit, Stop) as error:
+            attendance.take(error)
+        finally:
+            attendance.end(lambda: found, _finder(order.law_of))
+        return int(attendance.reason != "finished"), {}
+
+
+def read_script(script: Any, args: Sequence[str] = (), module: bool = False) -> Script:
+    """The script a person named.
+
+    Args:
+        script: Its path, or the name of a module.
+        args: Its arguments.
+        module: Whether `script` is the name of a module, as in `python -m`.
+
+    Returns:
+        Something that can be run again and again.
+
+    Raises:
+        InputError: When there is no such script or module.
+    """
+    text = os.fspath(script) if isinstance(script, os.PathLike) else script
+    if not isinstance(text, str):
+        raise InputError(f"the script is {type(script).__name__} {script!r:.60}, expected a path such as train.py")
+    if module:
+        find_module(text)
+        return Script(text, tuple(args), module=True)
+    if not Path(text).is_file():
+        hint = "" if text.endswith(".py") or "/" in text else f"; for a module write -m {text}"
+        raise InputError(f"there is no script {text!r}, expected a file such as train.py{hint}")
+    return Script(text, tuple(args))
 
 
 def read_training(train: Any, args: Sequence[str] = ()) -> Training:
@@ -100,6 +166,18 @@ def read_training(train: Any, args: Sequence[str] = ()) -> Training:
             f"{_title(train)} requires {', '.join(missing)}; {EXPECTED}; wrap it in a lambda that gives them"
         )
     return Function(function, _title(train))
+
+
+@contextmanager
+def _printing(output: str) -> Iterator[None]:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        places: dict[str, TextIO] = {"stdout": sys.stdout, "stderr": sys.stderr, "nowhere": nowhere}
+        with redirect_stdout(places[output]):
+            yield
+
+
+def _finder(law_of: LawOf | str | None) -> LawOf | None:
+    return load(law_of) if isinstance(law_of, str) else law_of
 
 
 def load(name: str) -> Any:

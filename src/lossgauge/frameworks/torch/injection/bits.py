@@ -1,5 +1,6 @@
 """The bits of an optimizer's weights: digests for every step, bytes where two runs are compared closely."""
 
+import gc
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import zip_longest
@@ -85,7 +86,28 @@ class OptimizerView:
         return Bits(str(tensor.dtype).removeprefix("torch."), content(tensor))
 
     def _tensors(self) -> Iterator[torch.Tensor]:
-        return (tensor for group in self.optimizer.param_groups for tensor in group["params"])
+        return iter(tensors_of(self.optimizer))
+
+
+def tensors_of(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """The weight tensors an optimizer holds.
+
+    Args:
+        optimizer: The live optimizer.
+
+    Returns:
+        The tensors, in the order of groups and tensors.
+    """
+    return [tensor for group in optimizer.param_groups for tensor in group["params"]]
+
+
+def live_optimizers() -> list[torch.optim.Optimizer]:
+    """Every optimizer there is in this process, whether or not it has made a step.
+
+    Returns:
+        The live optimizers. Only the types of objects are looked at; the objects are asked for nothing.
+    """
+    return [found for found in gc.get_objects() if issubclass(type(found), torch.optim.Optimizer)]
 
 
 def digest(tensor: torch.Tensor) -> str:

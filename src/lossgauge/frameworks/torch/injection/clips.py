@@ -1,56 +1,34 @@
-"""Co-scaling the thresholds of clip functions, however and whenever they were imported."""
+"""Co-scaling the thresholds of clip functions."""
 
-import inspect
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import wraps
+from contextlib import AbstractContextManager
 from typing import Any
 
-from torch.nn.utils import clip_grad
-
-from lossgauge.frameworks.torch.injection.observation import Observer
-from lossgauge.frameworks.torch.injection.patches import enclosed, replaced_inside
+from lossgauge.frameworks.observer import Observer
+from lossgauge.frameworks.torch.injection.passages import Clipping, Proceed, clips_through
 from lossgauge.laws.equivalence import scaled
 from lossgauge.records.injection import Injection
 
-# The public function calls the private one where that exists, and both are used by hand: the innermost is replaced.
-PLACES = (("_clip_grads_with_norm_", "max_norm"), ("clip_grad_norm_", "max_norm"), ("clip_grad_value_", "clip_value"))
 
-
-@contextmanager
-def co_scale_thresholds(injection: Injection, observer: Observer) -> Iterator[None]:
+def co_scale_thresholds(injection: Injection, observer: Observer) -> AbstractContextManager[None]:
     """Let every clip function of torch see its threshold in the units of the multiplied loss.
 
     Args:
         injection: The loss multiplier and the exponents of `max_norm` and `clip_value`.
         observer: Told of every threshold in use.
 
-    Yields:
-        Nothing.
+    Returns:
+        The context in which they do.
     """
-    with ExitStack() as stack:
-        done: set[str] = set()
-        for place, name in PLACES:
-            function = vars(clip_grad).get(place)
-            cell = enclosed(function)
-            if name in done or cell is None:
-                continue
-            done.add(name)
-            stack.enter_context(replaced_inside(cell, _co_scaled(cell.cell_contents, name, injection, observer)))
-        yield
 
+    def clip_co_scaled(clipping: Clipping, proceed: Proceed) -> Any:
+        own = clipping.threshold
+        observer.threshold(clipping.name, own)
+        observer.before_clip(clipping.name, own, clipping.parameters)
+        if injection.active:
+            clipping.threshold = scaled(own, injection.companion(clipping.name), injection.alpha)
+        outcome = proceed()
+        arguments = clipping.bound.arguments
+        observer.after_clip(arguments.get("total_norm", outcome), float(arguments.get("norm_type", 2.0)))
+        return outcome
 
-def _co_scaled(clip: Callable[..., Any], name: str, injection: Injection, observer: Observer) -> Callable[..., Any]:
-    signature = inspect.signature(clip)
-
-    @wraps(clip)
-    def clip_co_scaled(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        own = float(bound.arguments[name])
-        observer.threshold(name, own)
-        if not injection.active:
-            return clip(*args, **kwargs)
-        bound.arguments[name] = scaled(own, injection.companion(name), injection.alpha)
-        return clip(*bound.args, **bound.kwargs)
-
-    return clip_co_scaled
+    return clips_through(clip_co_scaled)

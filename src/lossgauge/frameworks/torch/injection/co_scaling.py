@@ -1,8 +1,9 @@
 """Putting co-scaled values into a live optimizer for one step, and the user's own back after it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Set
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,41 +12,64 @@ from lossgauge.laws.equivalence import scale_value, scaled
 from lossgauge.laws.law import Law
 from lossgauge.records.injection import Injection
 
-_busy: set[int] = set()
-"""Places that hold co-scaled values already: an optimizer that wraps another one shares its groups."""
+Value = Callable[[str, Any], Any]
+"""By the name of a hyperparameter and a value of it, another value."""
+
+_busy: set[tuple[int, str]] = set()
+"""Places that hold co-scaled values already."""
 
 
-@contextmanager
-def co_scaled(optimizer: torch.optim.Optimizer, law: Law | None, alpha: Fraction) -> Iterator[None]:
+def co_scaled(optimizer: torch.optim.Optimizer, law: Law | None, alpha: Fraction) -> AbstractContextManager[None]:
     """Give every hyperparameter its value in the units of the multiplied loss.
 
     Args:
-        optimizer: The live optimizer: its groups, its defaults and its own attributes.
+        optimizer: The live optimizer.
         law: The exponents; None changes nothing.
         alpha: α.
 
-    Yields:
-        Nothing. Afterwards the user's values are back; one that the step itself changed is converted back.
+    Returns:
+        The context in which they have it. Afterwards the user's values are back; one that the step itself changed is
+        converted back.
     """
     if law is None:
-        yield
-        return
+        return nullcontext()
     names = {name.partition("[")[0] for name, power in law.exponents.items() if power}
-    places = [p for p in (*optimizer.param_groups, optimizer.defaults, vars(optimizer)) if id(p) not in _busy]
-    placed: list[tuple[dict[str, Any], str, Any, Any]] = []
-    _busy.update(map(id, places))
+    forth, back = (partial(_moved, law, factor) for factor in (alpha, 1 / alpha))
+    return placed(optimizer, names, forth, back, _busy)
+
+
+@contextmanager
+def placed(
+    optimizer: torch.optim.Optimizer, names: Set[str], forth: Value, back: Value, busy: set[tuple[int, str]]
+) -> Iterator[None]:
+    """Give hyperparameters other values for a while: in the groups, the defaults and the optimizer's own attributes.
+
+    Args:
+        optimizer: The live optimizer.
+        names: The hyperparameters, tuples whole.
+        forth: The value in place of the user's own.
+        back: The user's own for one that was changed meanwhile.
+        busy: Places in use already, which are left alone: an optimizer that wraps another one shares its groups.
+
+    Yields:
+        Nothing. Afterwards the user's values are back.
+    """
+    places: list[dict[str, Any]] = [*optimizer.param_groups, optimizer.defaults, vars(optimizer)]
+    held: list[tuple[dict[str, Any], str, Any, Any]] = []
     try:
         for place in places:
             for name in names & place.keys():
-                own = place[name]
-                place[name] = _moved(law, name, own, alpha)
-                placed.append((place, name, own, place[name]))
+                if (id(place), name) not in busy:
+                    own = place[name]
+                    place[name] = forth(name, own)
+                    held.append((place, name, own, place[name]))
+                    busy.add((id(place), name))
         yield
     finally:
-        _busy.difference_update(map(id, places))
-        for place, name, own, given in placed:
+        for place, name, own, given in held:
+            busy.discard((id(place), name))
             left = place.get(name)
-            place[name] = own if left is given else _moved(law, name, left, 1 / alpha)
+            place[name] = own if left is given else back(name, left)
 
 
 def scale_states(optimizer: torch.optim.Optimizer, law: Law, pure: Law, injection: Injection) -> None:
@@ -82,7 +106,7 @@ def _source(name: str, value: Any, group: dict[str, Any], law: Law) -> str | Non
     return next((source for source in sources if bool((value == torch.full_like(value, group[source])).all())), None)
 
 
-def _moved(law: Law, name: str, value: Any, alpha: Fraction) -> Any:
+def _moved(law: Law, alpha: Fraction, name: str, value: Any) -> Any:
     """One value in the units of the multiplied loss; learning rates may be tensors."""
     if isinstance(value, torch.Tensor):
         return value * scale_value(law, name, 1.0, alpha)

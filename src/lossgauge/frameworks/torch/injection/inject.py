@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from lossgauge.errors import InputError
+from lossgauge.frameworks.observer import Observer
 from lossgauge.frameworks.torch.injection.clips import co_scale_thresholds
-from lossgauge.frameworks.torch.injection.losses import cancel_in_scaler, feed_plateaus, multiply_backward
-from lossgauge.frameworks.torch.injection.observation import Observer
-from lossgauge.frameworks.torch.injection.steps import Steps
+from lossgauge.frameworks.torch.injection.losses import (
+    cancel_in_scaler,
+    feed_plateaus,
+    multiply_backward,
+    observe_scalers,
+)
+from lossgauge.frameworks.torch.injection.steps import co_scale_steps
 from lossgauge.laws.multiplier import spell
 from lossgauge.records.injection import Injection
 
@@ -35,8 +40,9 @@ def inject(injection: Injection, observer: Observer) -> Iterator[None]:
     factor = _factor(injection)
     with ExitStack() as stack:
         stack.enter_context(multiply_backward(factor, observer))
-        stack.enter_context(Steps(injection, observer).intercepted())
+        stack.enter_context(co_scale_steps(injection, observer))
         stack.enter_context(co_scale_thresholds(injection, observer))
+        stack.enter_context(observe_scalers(observer))
         if injection.active:
             stack.enter_context(cancel_in_scaler(injection))
         stack.enter_context(feed_plateaus(injection, factor, observer))

@@ -1,43 +1,77 @@
 """Where the loss enters a training: the start of a backward, the scaler of mixed precision, a plateau's metric."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
 
-from lossgauge.frameworks.torch.injection.observation import Observer
+from lossgauge.frameworks.observer import Observer
+from lossgauge.frameworks.torch.injection.passages import Proceed, Start, starts_through
 from lossgauge.frameworks.torch.injection.patches import replaced
 from lossgauge.laws.equivalence import scaled
 from lossgauge.records.injection import Injection
 
 
-@contextmanager
-def multiply_backward(factor: float, observer: Observer) -> Iterator[None]:
+def multiply_backward(factor: float, observer: Observer) -> AbstractContextManager[None]:
     """Multiply the loss where a backward starts.
-
-    `Tensor.backward` and `torch.autograd.backward` both hand the gradient of the loss with respect to itself to one
-    function; `autograd.grad` passes there too but does not accumulate, and is left alone: it belongs to the loss.
 
     Args:
         factor: α, dimensionless.
         observer: Told of every start.
 
+    Returns:
+        The context in which it is.
+    """
+
+    def start_multiplied(start: Start, proceed: Proceed) -> Any:
+        if start.nested:
+            return proceed()
+        observer.backward(start.roots, start.gradients)
+        if factor != 1.0:
+            start.gradients = tuple(None if gradient is None else gradient * factor for gradient in start.gradients)
+        outcome = proceed()
+        observer.after_backward()
+        return outcome
+
+    return starts_through(start_multiplied)
+
+
+@contextmanager
+def observe_scalers(observer: Observer) -> Iterator[None]:
+    """Tell of everything that mixed precision's scalers do.
+
+    Args:
+        observer: Told of scaled losses, unscaled gradients and steps left out.
+
     Yields:
         Nothing.
     """
-    start: Callable[..., Any] = vars(torch.autograd)["_engine_run_backward"]
+    scaler = torch.amp.GradScaler
+    scale, unscale, maybe_step = (vars(scaler)[name] for name in ("scale", "unscale_", "_maybe_opt_step"))
 
-    def start_multiplied(outputs: Any, gradients: Any, *args: Any, **kwargs: Any) -> Any:
-        # A backward inside a backward (reentrant checkpointing) passes on gradients that carry α already. The engine
-        # knows whether it is at work in this thread, also in the threads of its own that it uses for devices.
-        if kwargs.get("accumulate_grad") and torch._C._current_graph_task_id() == -1:
-            observer.backward()
-            if factor != 1.0:
-                gradients = tuple(None if gradient is None else gradient * factor for gradient in gradients)
-        return start(outputs, gradients, *args, **kwargs)
+    def scale_observed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        outcome = scale(self, *args, **kwargs)
+        if self.is_enabled():
+            observer.scaled(self, outcome)
+        return outcome
 
-    with replaced(torch.autograd, "_engine_run_backward", start_multiplied):
+    def unscale_observed(self: Any, optimizer: Any) -> Any:
+        outcome = unscale(self, optimizer)
+        if self.is_enabled():
+            observer.unscaled(self, optimizer)
+        return outcome
+
+    def maybe_step_observed(self: Any, optimizer: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+        outcome = maybe_step(self, optimizer, state, *args, **kwargs)
+        if sum(found.item() for found in state["found_inf_per_device"].values()):
+            observer.skipped(self, optimizer)
+        return outcome
+
+    with ExitStack() as stack:
+        stack.enter_context(replaced(scaler, "scale", scale_observed))
+        stack.enter_context(replaced(scaler, "unscale_", unscale_observed))
+        stack.enter_context(replaced(scaler, "_maybe_opt_step", maybe_step_observed))
         yield
 
 
@@ -92,13 +126,19 @@ def feed_plateaus(injection: Injection, factor: float, observer: Observer) -> It
     Args:
         injection: The loss multiplier and the exponent of `threshold`.
         factor: α as a number.
-        observer: Told of every absolute threshold in use.
+        observer: Told of every absolute threshold in use, and of what the schedule did.
 
     Yields:
         Nothing.
     """
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau
     step = vars(plateau)["step"]
+
+    def step_observed(self: Any, metrics: Any, *args: Any, **kwargs: Any) -> Any:
+        before = _rates(self)
+        outcome = step_multiplied(self, metrics, *args, **kwargs)
+        observer.plateau(self, float(metrics), before, _rates(self))
+        return outcome
 
     def step_multiplied(self: Any, metrics: Any, *args: Any, **kwargs: Any) -> Any:
         absolute = self.threshold_mode == "abs"
@@ -116,5 +156,9 @@ def feed_plateaus(injection: Injection, factor: float, observer: Observer) -> It
             self.threshold = own
             self.best /= factor
 
-    with replaced(plateau, "step", step_multiplied):
+    with replaced(plateau, "step", step_observed):
         yield
+
+
+def _rates(scheduler: Any) -> list[float]:
+    return [float(group["lr"]) for group in scheduler.optimizer.param_groups]

@@ -1,0 +1,60 @@
+"""What observing costs a whole training in the long run, and one event on a step that is not sampled.
+
+Two equal trainings take turns, one step each, in the same process; only the first one's optimizer is observed. The
+entry price (what the first samples may cost together) is paid before the clock starts. Processor time is compared, for
+these machines are shared.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.bench_gauge import Training, cnn, gpt, mlp, report
+from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.schedule import Schedule
+from lossgauge.frameworks.torch.interposition import interpose
+from lossgauge.records.injection import Injection
+from lossgauge.records.journal import Journal
+
+STEPS = {mlp: 300, cnn: 500, gpt: 60}
+PROMISE = 0.01
+
+
+def spend(training: Training) -> float:
+    begun = time.process_time()
+    training.backward()
+    training.optimizer.step()
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize("build", [mlp, cnn, gpt], ids=lambda build: build.__name__)
+def bench_observed_training(benchmark: BenchmarkFixture, build: Callable[[], object], tmp_path: Path) -> None:
+    """The observed training against the one that takes turns with it."""
+    observed, plain = Training(build), Training(build)  # pyright: ignore[reportArgumentType]
+    journal = Journal(tmp_path / "session.jsonl")
+    journal.begin("benchmark", [], {})
+    schedule = Schedule(entry=0.2)
+    gauge = Gauge(journal, GaugeSettings(only=(observed.optimizer,), schedule=schedule))
+    with interpose(Injection(), gauge):
+        while schedule.spent < schedule.entry and gauge.ledger.number < 30:
+            spend(observed)
+        schedule.entry = 0.0
+        schedule.spent = 0.0
+        pairs = [(spend(observed), spend(plain)) for _ in range(STEPS[build])]  # pyright: ignore[reportArgumentType]
+        benchmark.pedantic(spend, (observed,), rounds=3)
+    extra = sum(a for a, _ in pairs) / sum(b for _, b in pairs) - 1.0
+    unsampled = sorted(a - b for a, b in pairs)[len(pairs) // 2] / (sum(b for _, b in pairs) / len(pairs))
+    samples = (tmp_path / "session.jsonl").read_text(encoding="utf-8").count('"kind":"Sample"')
+    report(
+        benchmark,
+        f"{build.__name__}, observed: samples {schedule.spent / schedule.elapsed:.4f} of the time, in all",
+        extra,
+    )
+    report(benchmark, f"{build.__name__}, a step that is not sampled", unsampled)
+    assert samples > 2
+    assert schedule.spent / schedule.elapsed <= PROMISE, "the controller spent more than was promised"
+    assert torch.get_num_threads() == 1

@@ -1,0 +1,243 @@
+"""From a session to a diagnosis: every rule is asked, trials have the last word, the main finding comes first."""
+
+import math
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from lossgauge.diagnosis.case import Case
+from lossgauge.diagnosis.progress import STATES
+from lossgauge.diagnosis.remedies import say_treatment
+from lossgauge.diagnosis.rule import percent
+from lossgauge.diagnosis.rulebook import RULES
+from lossgauge.diagnosis.window import find_windows
+from lossgauge.records.diagnosis import SEVERITIES, Diagnosis, Finding, Remedy
+from lossgauge.records.session import Session, Trial
+from lossgauge.records.treatment import Treatment
+
+CURE = 0.5
+"""A trial that brings this share of the best trial's gain is a cure too; of cures the more specific comes first."""
+
+
+SYMPTOM = 34.5
+"""The rank from which on a finding no number can cure may be the symptom of another that was cured."""
+LAST_RESORT = 80.0
+"""The rank from which on a finding is concluded from the absence of others."""
+
+
+def diagnose_session(session: Session) -> Diagnosis:
+    """What follows from a session.
+
+    Args:
+        session: What was seen, trials included.
+
+    Returns:
+        The diagnosis: findings (the main one first), gauges, windows, an answer in one sentence.
+    """
+    case = Case(session)
+    settled = [settle(finding, session, case) for finding in check(case)]
+    findings = sorted(_without_last_resorts(settled), key=_order(session))
+    return Diagnosis(
+        session.script,
+        session.ending.steps if session.ending else len(session.steps),
+        tuple(findings),
+        measure_gauges(case),
+        find_windows(case),
+        _answer(findings, case),
+        tuple(_notes(findings, session)),
+    )
+
+
+def check(case: Case) -> list[Finding]:
+    """Ask every rule.
+
+    Args:
+        case: The training.
+
+    Returns:
+        What they found, in the order of their codes, before any trial is considered.
+    """
+    if not case.steps:
+        return []
+    return [finding for rule in RULES if (finding := rule.check(case)) is not None]
+
+
+def settle(finding: Finding, session: Session, case: Case) -> Finding:
+    """Give a finding its remedy, and its severity by what the trials showed.
+
+    Args:
+        finding: As its rule made it.
+        session: Where the trials are.
+        case: The training.
+
+    Returns:
+        The finding. What helped is recommended and verified; a signal whose every cure changed nothing is info.
+    """
+    advice = finding.remedy.text
+    trials = [trial for trial in session.trials if trial.code == finding.code]
+    helped = [trial for trial in trials if trial.helped]
+    if helped:
+        best = helped[0]
+        text, change = say_treatment(_treatment(best), case)
+        remedy = Remedy(_join(text, advice), change, True, best.before, best.after, best.measure)
+        return replace(finding, severity="fault", remedy=remedy)
+    if trials:
+        tried = "; ".join(say_treatment(_treatment(trial), case)[0] for trial in trials[:2])
+        remedy = Remedy(
+            f"nothing to do: tried in vain: {tried}", {}, False, trials[0].before, trials[0].after, trials[0].measure
+        )
+        return replace(finding, severity="info", remedy=remedy)
+    if not finding.treatments:
+        return finding
+    text, change = say_treatment(finding.treatments[0], case)
+    return replace(finding, remedy=Remedy(_join(text, advice), change))
+
+
+def _without_last_resorts(findings: list[Finding]) -> list[Finding]:
+    """What is concluded only because nothing else was found is left out where something was.
+
+    And what could not be tried, beside a more specific cause whose cure was tried and helped, is its consequence.
+
+    Returns:
+        The findings that are left, consequences as info.
+    """
+    cured = min((finding.rank for finding in findings if finding.remedy.verified), default=math.inf)
+    findings = [
+        replace(finding, severity="info") if finding.remedy.verified is None and _follows(finding, cured) else finding
+        for finding in findings
+    ]
+    others = any(finding.severity != "info" and finding.rank < LAST_RESORT for finding in findings)
+    return [finding for finding in findings if finding.rank < LAST_RESORT or not others]
+
+
+def _follows(finding: Finding, cured: float) -> bool:
+    """Whether an untried finding may be the consequence of a cause whose cure helped."""
+    return math.isfinite(cured) and finding.rank > min(cured, SYMPTOM)
+
+
+def measure_gauges(case: Case) -> dict[str, Any]:
+    """The numbers beside the findings.
+
+    Args:
+        case: The training.
+
+    Returns:
+        By name; what is not known is left out.
+    """
+    progress, reading = case.progress, next((r for r in case.readings if r.terms), None)
+    excess = case.excess()
+    gauges: dict[str, Any] = {
+        "optimizer": case.title if case.optimizer else None,
+        "law": str(case.law.verdict) if case.law else None,
+        "elasticity": case.typical(case.elasticity),
+        "carriers": _carriers(case),
+        "relative_update": case.typical(case.relative_update),
+        "share_below_epsilon": case.typical(case.dominated),
+        "gradient_norm": case.typical(case.gradient_norm),
+        "share_clipped": sum(ratio > 1 for ratio in excess) / len(excess) if excess else None,
+        "norm_to_threshold": median(excess) if excess else None,
+        "decay_to_gradient": case.typical(case.decay_ratio),
+        "loss_start": progress.start,
+        "loss_end": progress.end,
+        "loss_left": progress.left,
+        "state": progress.state,
+        "backwards_per_step": case.accumulated or None,
+        "loss_terms": [_say_term(term.functions, term.reduction, term.factor) for term in reading.terms]
+        if reading
+        else None,
+        "sampled_steps": len(case.samples),
+        "skipped_steps": sum(step.skipped for step in case.steps) or None,
+        "ending": case.session.ending.reason if case.session.ending else "unknown",
+    }
+    return {name: value for name, value in gauges.items() if value is not None}
+
+
+def _carriers(case: Case) -> dict[str, float] | None:
+    """The parts of the elasticity by hyperparameter, each tensor weighted with the square of its update."""
+    parts: dict[str, float] = {}
+    weight = 0.0
+    for sample in case.later:
+        for tensor in sample.tensors:
+            size = (tensor.update_norm or 0.0) * (tensor.update_norm or 0.0)
+            if tensor.carriers and size and math.isfinite(size):
+                weight += size
+                for name, value in tensor.carriers.items():
+                    parts[name] = parts.get(name, 0.0) + value * size
+    return {name: value / weight for name, value in parts.items()} if weight else None
+
+
+def _order(session: Session) -> Any:
+    """Worst first; among the verified ones those that cure before those that help a little; then the more specific."""
+    gains = {trial.code: _gain(trial) for trial in reversed(session.trials) if trial.helped}
+    best = max(gains.values(), default=0.0)
+
+    def key(finding: Finding) -> tuple[int, int, float]:
+        gain = gains.get(finding.code)
+        partial = gain is not None and gain < CURE * best
+        return SEVERITIES.index(finding.severity), int(partial), finding.rank
+
+    return key
+
+
+def _gain(trial: Trial) -> float:
+    """By how many factors of e a trial lowered what it was to lower; at most ten, for the rest is luck."""
+    if trial.before is None or trial.after is None:
+        return 1.0
+    if not math.isfinite(trial.before):
+        return 10.0
+    if trial.after <= 0 or trial.before <= 0:
+        return 1.0
+    floor = 1e-4 * abs(trial.start) if trial.start else 0.0
+    return min(10.0, math.log(max(trial.before, floor) / max(trial.after, floor)))
+
+
+def _treatment(trial: Trial) -> Treatment:
+    own: dict[str, Any] = dict(trial.treatment)
+    own |= {name: float(own[name]) for name in ("factor", "value") if name in own}  # infinity is a text on disk
+    return Treatment(**own)
+
+
+def _answer(findings: list[Finding], case: Case) -> str:
+    """The answer in one sentence."""
+    if not case.steps:
+        return "No optimizer step was seen, so there is nothing to diagnose."
+    main = findings[0] if findings else None
+    if main is not None and main.severity != "info":
+        return f"{main.name}: {main.message}."
+    state, left = case.progress.state, case.progress.left
+    course = f" ({percent(left)} of it is left)" if left is not None and left < 1 else ""
+    if state == "unknown":
+        return "No fault was found, but too little is known of the loss to say more."
+    if state == "fell":
+        return f"The scale of your loss is not a problem: {STATES[state]}{course}, and no finding does harm."
+    seen = f"{STATES[state]}{course}, and no known cause fits"
+    return f"The scale of your loss is not the problem, as far as can be seen: {seen}."
+
+
+def _notes(findings: list[Finding], session: Session) -> list[str]:
+    notes = [event.text for event in session.events if event.kind in ("limit", "process")]
+    ending = session.ending
+    if ending is None or ending.reason in ("killed", "failed", "interrupted"):
+        detail = f" ({ending.detail})" if ending and ending.detail else ""
+        notes.append(f"the training did not end by itself{detail}: this is what was seen until then")
+    if not session.steps:
+        notes.append("expected a script that calls step() of a torch optimizer in its own process")
+    lost = [optimizer for optimizer in session.optimizers if optimizer.law is None]
+    notes += [
+        f"{optimizer.title} has no known law: {optimizer.obstacle or 'it is not in the table'}" for optimizer in lost
+    ]
+    if any(f.treatments and f.remedy.verified is None and f.severity != "info" for f in findings):
+        notes.append(
+            "the remedies were not tried; to try them, each in a run of its own, add --confirm (in Python: retry=)"
+        )
+    return notes
+
+
+def _say_term(functions: tuple[str, ...], reduction: str, factor: float) -> str:
+    name = functions[-1].removesuffix("0").removesuffix("Backward") if functions else "?"
+    times = f"{factor:.4g} × " if factor != 1 else ""
+    return f"{times}{reduction + ' of ' if reduction else ''}{name}"
+
+
+def _join(text: str, advice: str) -> str:
+    return f"{text}; {advice}" if advice and advice not in text else text

@@ -1,0 +1,178 @@
+"""What one sampled step says of an optimizer as a whole: sums, shares and ratios over its observed tensors."""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+from lossgauge.laws.law import Law
+from lossgauge.records.histogram import Histogram, add_up
+from lossgauge.records.session import Optimizer, Sample, Session, Tensor, TensorSample
+
+
+class Instruments:
+    """Reads sampled steps of one optimizer of a session."""
+
+    def __init__(self, session: Session, index: int) -> None:
+        """Point at an optimizer.
+
+        Args:
+            session: The session.
+            index: The optimizer's number.
+        """
+        self.session = session
+        self.index = index
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer's record; None where none made a step."""
+        return self.session.optimizers[self.index] if self.index < len(self.session.optimizers) else None
+
+    @property
+    def title(self) -> str:
+        """The short name of its class."""
+        return self.optimizer.title if self.optimizer else "the optimizer"
+
+    @property
+    def law(self) -> Law | None:
+        """Its law, where it is known."""
+        return self.optimizer.law if self.optimizer else None
+
+    def tensor(self, sample: TensorSample) -> Tensor:
+        """The record of a sampled tensor.
+
+        Args:
+            sample: The sample.
+
+        Returns:
+            Name, shape, format.
+        """
+        return self.session.tensors[sample.tensor]
+
+    def setting(self, name: str, sample: Sample | None = None) -> float | None:
+        """A setting of the first group.
+
+        Args:
+            name: Its name.
+            sample: At which step; None for before the first.
+
+        Returns:
+            Its value in its own units; None where there is none.
+        """
+        places = sample.settings if sample is not None and sample.settings else ()
+        places = places or (self.optimizer.settings if self.optimizer else ())
+        return next((place[name] for place in places if name in place), None)
+
+    def exponent(self, name: str) -> Fraction | None:
+        """The power of the loss in a setting.
+
+        Args:
+            name: The setting.
+
+        Returns:
+            The exponent; None where the law does not give one.
+        """
+        return self.law.exponents.get(name) if self.law else None
+
+    def share(self, sample: Sample, ask: "Callable[[TensorSample], float | None]") -> float | None:
+        """The mean of a share over the observed tensors, each weighted with its number of elements.
+
+        Args:
+            sample: The sampled step.
+            ask: The share of one tensor.
+
+        Returns:
+            Between 0 and 1; None where no tensor knows it.
+        """
+        known = [(ask(tensor), self.tensor(tensor).elements) for tensor in sample.tensors]
+        weighted = [(value, weight) for value, weight in known if value is not None]
+        total = sum(weight for _, weight in weighted)
+        return sum(value * weight for value, weight in weighted) / total if total else None
+
+    def dominated(self, sample: Sample) -> float | None:
+        """The share of elements whose √v̂ does not exceed ε.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            The share; None for optimizers without a second moment.
+        """
+        return self.share(sample, lambda tensor: tensor.dominated)
+
+    def relative_update(self, sample: Sample) -> float | None:
+        """‖Δw‖/‖w‖ over all observed tensors together.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            The ratio, dimensionless.
+        """
+        updates = [tensor.update_norm for tensor in sample.tensors if tensor.update_norm is not None]
+        weights = math.hypot(*(tensor.weight_norm for tensor in sample.tensors))
+        return math.hypot(*updates) / weights if updates and weights else None
+
+    def gradient_norm(self, sample: Sample) -> float | None:
+        """‖g‖ over all observed tensors together, in L/W.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            The norm of what the optimizer used.
+        """
+        norms = [tensor.gradient_norm for tensor in sample.tensors if tensor.gradient_norm is not None]
+        return math.hypot(*norms) if norms else None
+
+    def elasticity(self, sample: Sample) -> float | None:
+        """Settled elasticity, each tensor weighted with the square of its update.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            E; None where it was not taken.
+        """
+        known = [(t.elasticity, t.update_norm or 0.0) for t in sample.tensors if t.elasticity is not None]
+        total = sum(norm * norm for _, norm in known)
+        if not known or not total or not math.isfinite(total):
+            return None
+        return sum(value * norm * norm for value, norm in known) / total
+
+    def decay_ratio(self, sample: Sample) -> float | None:
+        """λ‖w‖/‖g‖ for decay that is added to the gradient.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            The ratio; None without coupled weight decay.
+        """
+        value = self.setting("weight_decay", sample)
+        gradient = self.gradient_norm(sample)
+        if not value or self.exponent("weight_decay") != 1 or gradient is None:
+            return None
+        weights = math.hypot(*(t.weight_norm for t in sample.tensors if t.gradient_norm is not None))
+        return value * weights / gradient if gradient else math.inf
+
+    def gradients(self, sample: Sample) -> Histogram:
+        """|g| of all observed tensors together, in L/W.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            The histogram.
+        """
+        return add_up(tensor.gradient for tensor in sample.tensors if tensor.gradient)
+
+    def denominators(self, sample: Sample) -> Histogram:
+        """√v̂ of all observed tensors together, in L/W.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            The histogram.
+        """
+        return add_up(tensor.denominator for tensor in sample.tensors if tensor.denominator)

@@ -1,0 +1,100 @@
+"""When to look closely: dense at the start, then logarithmic and every k-th step, never beyond what was promised."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+SHARE = 0.006
+"""The share of the time of a training that observing may take in the long run. The promise is 1 %; the rest is left for
+the few microseconds that every step costs."""
+ENTRY_SECONDS = 1.5
+"""What the first samples may cost together, whatever the share: a training of a second must be understood too."""
+DENSE = 8
+"""The first steps, all of which are sampled."""
+GROWTH = 1.12
+"""The ratio between two sampled steps after that."""
+LONGEST = 500
+"""The most steps between two samples, where the share allows it."""
+
+
+@dataclass
+class Schedule:
+    """Decides, step by step, whether to take a sample, and keeps account of what samples cost.
+
+    Args:
+        share: The share of the training's time that may be spent, dimensionless.
+        entry: Seconds that may be spent besides.
+        now: A clock in seconds.
+    """
+
+    share: float = SHARE
+    entry: float = ENTRY_SECONDS
+    spent: float = 0.0
+    _started: float | None = None
+    _next: int = 1
+    _last_cost: float = 0.0
+    _taken: int = 0
+    _cost: float = 0.0
+
+    def due(self, step: int) -> bool:
+        """Whether this step is to be sampled.
+
+        Args:
+            step: Its number, from 1.
+
+        Returns:
+            True when it is due and affordable; when it is due but not affordable it stays due.
+        """
+        if self._started is None:
+            self._started = time.perf_counter()
+        if step < self._next:
+            return False
+        allowed = self.entry + self.share * (time.perf_counter() - self._started)
+        if self.spent + self._last_cost > allowed:
+            return False
+        self._next = step + 1 if step < DENSE else min(max(step + 1, int(step * GROWTH)), step + LONGEST)
+        self._taken += 1
+        return True
+
+    def deep(self) -> bool:
+        """Whether the sample at hand may run extra backwards.
+
+        Returns:
+            True for the first ones and then for every fourth.
+        """
+        return self._taken <= 4 or self._taken % 4 == 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first step was asked about."""
+        return 0.0 if self._started is None else time.perf_counter() - self._started
+
+    @contextmanager
+    def charged(self) -> Iterator[None]:
+        """Count the time spent inside as the cost of the sample at hand.
+
+        Yields:
+            Nothing.
+        """
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._cost += time.perf_counter() - begun
+
+    @property
+    def running(self) -> float:
+        """What the sample at hand has cost so far, in seconds."""
+        return self._cost
+
+    def settle(self) -> float:
+        """Close the account of the sample at hand.
+
+        Returns:
+            What it cost, in seconds.
+        """
+        cost, self._cost = self._cost, 0.0
+        self.spent += cost
+        self._last_cost = cost
+        return cost

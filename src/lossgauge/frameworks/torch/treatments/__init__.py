@@ -1,0 +1,1 @@
+"""Carrying out one change in a running training that knows nothing of it."""

@@ -1,0 +1,108 @@
+"""Rules of the second moment: what it remembers, and what its format cannot hold."""
+
+import math
+
+import pytest
+
+from lossgauge.diagnosis.case import Case
+from lossgauge.diagnosis.rules.moments import (
+    EpsUnderflowsInHalf,
+    SecondMomentOverflow,
+    SecondMomentSpike,
+    SecondMomentUnderflow,
+    UnnormalisedWarmup,
+)
+from lossgauge.records.session import Event
+from tests.diagnosis.exhibits import Exhibit, change_units, show
+from tests.diagnosis.sessions import BROKEN, FELL, FLAT, seen, train
+
+
+def spiked(losses=FLAT, spike=1e3, root=1.0):
+    return train(losses, lambda step: (seen(spike if step == 2 else 1e-2, root, relative=1e-6),))
+
+
+def overflown(losses=FLAT, roots=(math.inf, math.inf, math.inf, 1e18)):
+    return train(losses, (seen(1e20, roots, relative=0.0),))
+
+
+def underflown(losses=FLAT, unsquared=0.9):
+    return train(losses, (seen(1e-25, [0.0] * 4, unsquared=unsquared),))
+
+
+def halved(losses=BROKEN, form="float16", eps=1e-8):
+    events = [Event("non-finite", 6, "the weights are not finite")] if losses is BROKEN else []
+    return train(losses, (seen(1e-3, 1e-3),), form=form, settings={"eps": eps}, events=events)
+
+
+def warmed(losses=FLAT, first=5.0, elasticity=1.0):
+    def look(step):
+        early = step <= 5
+        return (seen(1e2, 1e2, relative=first if early else 1e-3, elasticity=elasticity if early else 0.0),)
+
+    return train(losses, look, optimizer="radam")
+
+
+EXHIBITS = [
+    Exhibit(SecondMomentSpike(), spiked, lambda: spiked(FELL), lambda: spiked(spike=1e-2, root=1e-2)),
+    Exhibit(SecondMomentOverflow(), overflown, lambda: overflown(FELL), lambda: overflown(roots=(1e18,) * 4),
+            absolute=True),
+    Exhibit(SecondMomentUnderflow(), underflown, lambda: underflown(FELL), lambda: underflown(unsquared=0.0),
+            absolute=True),
+    Exhibit(EpsUnderflowsInHalf(), halved, lambda: halved(FELL), lambda: halved(form="float32"), absolute=True),
+    Exhibit(UnnormalisedWarmup(), warmed, lambda: warmed(FELL), lambda: warmed(first=1e-3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS, ids=str)
+def test_it_tells_faults_from_signals(exhibit):
+    show(exhibit)
+
+
+@pytest.mark.parametrize("exhibit", [exhibit for exhibit in EXHIBITS if not exhibit.absolute], ids=str)
+def test_units_do_not_matter(exhibit):
+    change_units(exhibit)
+
+
+def test_the_clip_for_a_spike_is_about_the_usual_norm():
+    finding = EXHIBITS[0].find(spiked())
+    assert finding.evidence["spike_step"] == 2
+    treatment = finding.treatments[0]
+    assert treatment.kind == "added-clip"
+    assert treatment.value == pytest.approx(2.5e-2, rel=0.3)  # ‖(0.5, 0.9, 1.1, 2)·1e-2‖
+
+
+def test_large_roots_without_a_spike_are_another_matter():
+    assert SecondMomentSpike().check(Case(spiked(spike=1e-2))) is None
+
+
+def test_a_loss_factor_that_lets_squares_fit_again():
+    up = EXHIBITS[2].find(underflown()).treatments[0].factor
+    down = EXHIBITS[1].find(overflown()).treatments[0].factor
+    assert up is not None
+    assert down is not None
+    assert 2.0**-126 < (1e-25 * up) ** 2 < 1.0
+    assert (1e20 * down) ** 2 < 3e38
+
+
+def test_a_few_infinities_in_the_second_moment_are_enough_but_none_is_not():
+    assert EXHIBITS[1].find(overflown(roots=(math.inf, 1.0, 1.0, 1.0))).evidence["share_of_weights"] == 0.25
+
+
+def test_an_epsilon_that_float16_can_hold_is_fine():
+    assert EpsUnderflowsInHalf().check(Case(halved(eps=1e-4))) is None
+
+
+def test_a_healthy_epsilon_in_float16_says_when_it_broke():
+    finding = EXHIBITS[3].find(halved())
+    assert finding.evidence["broken_at"] == 6
+    assert finding.treatments[0].choice == "float32"
+
+
+def test_a_run_that_broke_at_once_has_no_later_steps_to_compare_with():
+    session = warmed(BROKEN)
+    session.samples = session.samples[:5]
+    assert EXHIBITS[4].find(session).severity == "fault"
+
+
+def test_violent_first_steps_that_do_not_grow_with_the_loss_are_another_matter():
+    assert UnnormalisedWarmup().check(Case(warmed(elasticity=0.0))) is None

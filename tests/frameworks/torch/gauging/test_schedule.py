@@ -1,0 +1,62 @@
+"""When samples are taken, and what they may cost."""
+
+from itertools import pairwise
+
+import pytest
+
+from lossgauge.frameworks.torch.gauging import schedule as module
+from lossgauge.frameworks.torch.gauging.schedule import DENSE, LONGEST, Schedule
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    own = Clock()
+    monkeypatch.setattr(module, "time", own)
+    return own
+
+
+def sampled(schedule, clock, steps, step_seconds, cost):
+    taken = []
+    for step in range(1, steps + 1):
+        if schedule.due(step):
+            with schedule.charged():
+                clock.now += cost
+            schedule.settle()
+            taken.append(step)
+        clock.now += step_seconds
+    return taken
+
+
+def test_dense_then_logarithmic_then_regular(clock):
+    taken = sampled(Schedule(), clock, 20_000, 0.01, 1e-5)
+    assert taken[:DENSE] == list(range(1, DENSE + 1))
+    gaps = [b - a for a, b in pairwise(taken)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == LONGEST
+
+
+@pytest.mark.parametrize(("step_seconds", "cost"), [(0.001, 0.05), (0.01, 0.02), (1.0, 0.5)])
+def test_the_share_is_kept_whatever_a_sample_costs(clock, step_seconds, cost):
+    schedule = Schedule(share=0.01, entry=0.2)
+    sampled(schedule, clock, 20_000, step_seconds, cost)
+    assert schedule.spent <= 0.2 + 0.01 * schedule.elapsed + cost
+    assert schedule.spent > 0
+
+
+def test_a_sample_that_is_too_dear_stays_due(clock):
+    schedule = Schedule(share=0.01, entry=0.0)
+    assert schedule.due(1)  # what it costs is not known yet
+    with schedule.charged():
+        clock.now += 1.0
+    schedule.settle()
+    assert not schedule.due(2)
+    clock.now += 300.0
+    assert schedule.due(3)

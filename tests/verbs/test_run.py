@@ -1,0 +1,117 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossgauge.errors import InputError
+from lossgauge.records.journal import read_session
+from lossgauge.records.session import Session
+from lossgauge.verbs import run as verb
+from lossgauge.verbs.run import run
+
+SCRIPT = """
+import sys, torch
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-2)
+for step in range(150):
+    optimizer.zero_grad()
+    x = torch.randn(32, 4)
+    (1e-5 * (model(x) - x.sum(1, keepdim=True)).pow(2).mean()).backward()
+    optimizer.step()
+open("runs.txt", "a").write("x")
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "train.py").write_text(SCRIPT)
+
+
+def test_remedies_are_tried_only_when_asked_for(tmp_path: Path):
+    told: list[str] = []
+    result = run(tmp_path / "train.py", session="kept.jsonl", notify=told.append)
+    assert (result.code, result.ending, told) == (1, "", [])
+    assert result.path == tmp_path / "kept.jsonl"
+    assert read_session("kept.jsonl") == result.session
+    assert not result.session.trials
+    assert result.diagnosis.findings[0].name == "eps-dominates"
+    assert result.diagnosis.findings[0].remedy.verified is None
+    assert Path("runs.txt").read_text() == "x"
+    confirmed = run("train.py", session="kept.jsonl", confirm=True, trials=1, notify=told.append)
+    assert confirmed.diagnosis.findings[0].remedy.verified is True
+    assert len(confirmed.session.trials) == 1
+    assert read_session("kept.jsonl").trials == confirmed.session.trials
+    assert told[0].startswith("trying set eps")
+    assert all(text.startswith(told[0]) for text in told)
+    assert told[-1].endswith(" of 150")
+
+
+def test_a_script_that_is_gone_leaves_its_session_behind(capfd: pytest.CaptureFixture[str]):
+    Path("train.py").write_text("import os\nprint('so far', flush=True)\nos._exit(9)\n")
+    result = run("train.py", output="stderr")
+    assert result.code == 3
+    assert result.ending.startswith("the process left at once (os._exit) with exit code 9")
+    assert result.path is not None
+    assert read_session(result.path).ending == result.session.ending
+    assert result.diagnosis.steps == 0
+    assert capfd.readouterr() == ("", "so far\n")
+    result.path.unlink()
+    result.path.parent.rmdir()
+
+
+def test_a_session_that_could_not_be_diagnosed_is_kept(monkeypatch: pytest.MonkeyPatch):
+    def diagnose(session: Session) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(verb, "diagnose_session", diagnose)
+    Path("train.py").write_text("")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run("train.py")
+    (note,) = caught.value.__notes__
+    place = Path(note.removeprefix("what was recorded is in "))
+    assert read_session(place).script == "train.py"
+    place.unlink()
+    place.parent.rmdir()
+
+
+def test_interrupted_trials_leave_the_rest(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verb, "confirm_remedies", interrupted)
+    result = run("train.py", confirm=True)
+    assert result.code == 130
+    assert len(result.session.steps) == 150
+    assert result.path is None
+
+
+def test_only_a_session_is_overwritten():
+    Path("mine.txt").write_text("a diary\n")
+    with pytest.raises(InputError, match=r"'mine.txt' exists and is no session"):
+        run("train.py", session="mine.txt")
+    assert Path("mine.txt").read_text() == "a diary\n"
+    assert not Path("runs.txt").exists()
+
+
+def test_no_place_for_a_session(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tempfile.tempdir", "/proc/nowhere")
+    with pytest.raises(InputError, match="set TMPDIR to a folder you may write to"):
+        run("train.py")
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "message"),
+    [
+        (3, {}, "the script is int 3"),
+        ("nowhere.py", {}, "there is no script"),
+        ("json", {"module": True, "steps": 0}, "steps is 0"),
+        ("not-a-name", {"module": True}, "no name of a module"),
+        ("json.nothing", {"module": True}, "there is no module 'json.nothing'"),
+    ],
+)
+def test_what_is_no_script_is_refused(script: Any, options: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=message):
+        run(script, **options)
