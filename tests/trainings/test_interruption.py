@@ -15,7 +15,8 @@ from lossgauge.records.journal import read_session
 from lossgauge.records.session import Ending
 from tests.trainings.running import DRIVER, ENVIRONMENT
 
-PATIENT = "import time\nprint('begun', flush=True)\ntime.sleep(60)\n"
+# On one line: the signal may come before the sleep begins.
+PATIENT = "import time\nprint('begun', flush=True), time.sleep(60)\n"
 STUBBORN = "import signal\nsignal.signal(signal.SIGINT, lambda *_: print('no', flush=True))\n" + PATIENT
 COUNTING = """
 import signal, time
