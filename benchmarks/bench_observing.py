@@ -20,7 +20,7 @@ from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.injection import Injection
 from lossgauge.records.journal import Journal
 
-STEPS = {mlp: 300, cnn: 500, gpt: 60}
+STEPS = {mlp: 300, cnn: 500, gpt: 150}
 PROMISE = 0.01
 
 
