@@ -17,8 +17,8 @@ from tests.diagnosis.exhibits import Exhibit, change_units, show
 from tests.diagnosis.sessions import BROKEN, FELL, FLAT, seen, train
 
 
-def spiked(losses=FLAT, spike=1e3, root=1.0):
-    return train(losses, lambda step: (seen(spike if step == 2 else 1e-2, root, relative=1e-6),))
+def spiked(losses=FLAT, spike=1e3, root=1.0, eps=1e-8):
+    return train(losses, lambda step: (seen(spike if step == 2 else 1e-2, root, relative=1e-6, eps=eps),))
 
 
 def overflown(losses=FLAT, roots=(math.inf, math.inf, math.inf, 1e18)):
@@ -73,6 +73,15 @@ def test_the_clip_for_a_spike_is_about_the_usual_norm():
 
 def test_large_roots_without_a_spike_are_another_matter():
     assert SecondMomentSpike().check(Case(spiked(spike=1e-2))) is None
+
+
+def test_where_epsilon_rules_no_memory_does():
+    assert SecondMomentSpike().check(Case(spiked(eps=10.0))) is None
+
+
+def test_a_gradient_that_shrinks_step_by_step_is_no_spike():
+    session = train(FLAT, lambda step: (seen(1e3 * 0.7**step + 1e-2, 1.0, relative=1e-6),))
+    assert SecondMomentSpike().check(Case(session)) is None
 
 
 def test_a_loss_factor_that_lets_squares_fit_again():

@@ -1,5 +1,6 @@
 """Faults of number formats: gradients that flush to zero, updates that are rounded away."""
 
+from dataclasses import replace
 from statistics import mean
 
 from lossgauge.diagnosis.case import Case
@@ -12,6 +13,8 @@ FLUSHED = 0.25
 """The share of gradient elements flushed to zero from which on training must notice."""
 LOST = 0.4
 """The share of updates rounded away from which on training must notice."""
+AFTERMATH = 58.0
+"""The rank of updates lost in float32 or float64: those are so short that something else has made them so."""
 NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
@@ -92,4 +95,5 @@ class WeightUlpStagnation(Rule):
                     "learning_rate": case.setting(case.rate or "")}  # fmt: skip
         rate = spell_value(case.setting(case.rate or ""))
         severity, advice = blame(case, case.progress.poor), f"or a larger learning rate than {rate}"
-        return self.finding(severity, message, evidence, where=names(held), treatments=[treatment], advice=advice)
+        found = self.finding(severity, message, evidence, where=names(held), treatments=[treatment], advice=advice)
+        return found if narrow else replace(found, rank=AFTERMATH)

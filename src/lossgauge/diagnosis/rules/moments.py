@@ -13,8 +13,12 @@ from lossgauge.records.treatment import Treatment
 
 LAGGING = 20.0
 """√v̂ this many times |g| is a memory of gradients that are no more."""
+DROWNED = 0.5
+"""Where ε exceeds √v̂ on more than this share of the elements, it is not the memory that makes steps short."""
 SPIKE = 20.0
 """A gradient norm this many times the usual one is a spike."""
+SUDDEN = 5
+"""Steps within which a spike is over; a gradient that shrinks more slowly than that belongs to the training."""
 HALF_EPSILON = 2.0**-25
 """Numbers up to half the smallest of float16 round to zero there."""
 
@@ -30,9 +34,8 @@ class SecondMomentSpike(Rule):
         "v̂ is a running mean of g² over about 1/(1−β₂) steps. One huge early gradient keeps √v̂ far above every "
         "later one.",
         "Until then the step is lr·g/√v̂ ≈ 0. No loss factor helps: it multiplies the spike and the rest alike.",
-        "√v̂ is at least 20 times |g| through the run; an early gradient norm was at least 20 times the later "
-        "ones; and "
-        "the loss stands still.",
+        "√v̂ is at least 20 times |g| through the run, and larger than ε; an early gradient norm was at least 20 times "
+        "the later ones and the spike was over within 5 steps; and the loss stands still.",
         "Clip the global norm at about the usual norm, warm up, or take a smaller β₂; repair the batch.",
         "Where gradients shrink because training converged: then the loss has come down.",
         "Molybog et al. 2023, a theory on Adam instability",
@@ -40,12 +43,15 @@ class SecondMomentSpike(Rule):
 
     def check(self, case: Case) -> Finding | None:
         """See `Rule.check`; the signal is √v̂/|g| together with an early spike of the norm."""
-        ratio = case.typical(self._lag)
+        ratio = self._memory(case)
         usual = case.typical(case.gradient_norm)
         peaks = [(case.gradient_norm(sample) or 0.0, sample.own) for sample in case.samples]
         if ratio is None or not usual or not peaks:
             return None
         peak, at = max(peaks)
+        soon = [norm for norm, own in peaks if at < own <= at + SUDDEN]
+        if soon and min(soon) * SPIKE > peak:
+            return None
         if ratio < LAGGING or peak < SPIKE * usual or case.progress.state not in ("stalled", "slow"):
             return None
         message = (
@@ -56,6 +62,12 @@ class SecondMomentSpike(Rule):
                     "relative_update": case.typical(case.relative_update)}  # fmt: skip
         treatment = Treatment("added-clip", "max_norm", case.index, value=float(f"{usual:.1g}"))
         return self.finding("fault", message, evidence, treatments=[treatment])
+
+    def _memory(self, case: Case) -> float | None:
+        """√v̂/|g|, coupled weight decay counted with |g|; None where ε stands in place of √v̂."""
+        ratio, decay = case.typical(self._lag), case.typical(case.decay_ratio) or 0.0
+        drowned = (case.typical(case.dominated) or 0.0) > DROWNED
+        return None if ratio is None or drowned else ratio / (1.0 + decay)
 
     def _lag(self, sample: Sample) -> float | None:
         ratios = []
