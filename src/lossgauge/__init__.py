@@ -6,8 +6,11 @@ The verbs are functions and take your object first; each has a command of the sa
 - `rescale`: make it so on a live optimizer, its state tensors included.
 - `discover`: the law of an optimizer never seen before.
 - `prove`: whether two runs are really the same, by bits.
+- `why`: what carried the change that a loss multiplier made, in parts that add up; `elasticity`: the same at one step.
+- `compare`: how much of changing the loss function is a pure factor, how much another direction.
 - `run`: what the scale of the loss does in an unmodified script; `watch`: the same from inside Python.
 - `diagnose`: which findings follow from what was seen, with remedies that were tried; `report`: a picture of it.
+- `sweep`: the map over loss multiplier, hyperparameters, optimizers, formats and seeds.
 - `thread`: every statement of the well-known thread on this question, tested on this machine.
 
 This door only re-exports, and only when a name is asked for: importing it loads no framework.
@@ -24,15 +27,19 @@ __all__ = [
     "LossgaugeError",
     "Verdict",
     "__version__",
+    "compare",
     "diagnose",
     "discover",
+    "elasticity",
     "explain",
     "prove",
     "report",
     "rescale",
     "run",
+    "sweep",
     "thread",
     "watch",
+    "why",
 ]
 
 if TYPE_CHECKING:
@@ -40,30 +47,38 @@ if TYPE_CHECKING:
     from lossgauge.laws.law import Law
     from lossgauge.laws.verdict import Verdict
     from lossgauge.units.dimension import Dimension
+    from lossgauge.verbs.compare import compare
     from lossgauge.verbs.diagnose import diagnose
     from lossgauge.verbs.discover import discover
+    from lossgauge.verbs.elasticity import elasticity
     from lossgauge.verbs.explain import explain
     from lossgauge.verbs.prove import prove
     from lossgauge.verbs.report import report
     from lossgauge.verbs.rescale import rescale
     from lossgauge.verbs.run import run
+    from lossgauge.verbs.sweep import sweep
     from lossgauge.verbs.thread import thread
     from lossgauge.verbs.watch import watch
+    from lossgauge.verbs.why import why
 else:  # hidden from type checkers, so that they know the names above and no others
     _HOMES = {
         "Dimension": "lossgauge.units.dimension",
         "Law": "lossgauge.laws.law",
         "LossgaugeError": "lossgauge.errors",
         "Verdict": "lossgauge.laws.verdict",
+        "compare": "lossgauge.verbs.compare",
         "diagnose": "lossgauge.verbs.diagnose",
         "discover": "lossgauge.verbs.discover",
+        "elasticity": "lossgauge.verbs.elasticity",
         "explain": "lossgauge.verbs.explain",
         "prove": "lossgauge.verbs.prove",
         "report": "lossgauge.verbs.report",
         "rescale": "lossgauge.verbs.rescale",
         "run": "lossgauge.verbs.run",
+        "sweep": "lossgauge.verbs.sweep",
         "thread": "lossgauge.verbs.thread",
         "watch": "lossgauge.verbs.watch",
+        "why": "lossgauge.verbs.why",
     }
 
     def __getattr__(name: str) -> object:

@@ -1,12 +1,15 @@
 """Statements 4, 6 and 7, and the violations that must turn them."""
 
 import copy
+from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
-from lossgauge.demonstration.epsilon import judge_adam, judge_nadam, judge_placement
-from lossgauge.frameworks.torch.demonstrations.epsilon import measure_adam, measure_nadam
+from lossgauge.demonstration.epsilon import judge_adam, judge_nadam, judge_placement, measure_adam
+from lossgauge.frameworks.torch.demonstrations.epsilon import measure_nadam
 from lossgauge.frameworks.torch.demonstrations.placement import UPDATES, inside_root, measure_placement, outside_root
+from lossgauge.laws.table import row_of
 
 
 def test_nadam_ignores_a_factor_only_with_epsilon_co_scaled():
@@ -82,8 +85,22 @@ def test_adam_changes_through_epsilon_and_then_through_rounding():
     assert statement.verdict == "true: through ε, else through rounding"
     small, middle, large = statement.evidence["regimes"]
     assert small["total"] > 1 > middle["total"] > large["total"] > 0
-    assert large["rounding"] > 10 * large["epsilon"]
+    assert (small["epsilon"], small["rounding"]) == (1.0, 0.0)
+    assert middle["epsilon"] > 0.8
+    assert (large["epsilon"], large["rounding"]) == (0.0, 1.0)
+    assert large["total"] <= large["floor"] < middle["total"]
     assert all(regime["bits_identical"] for regime in statement.evidence["regimes"])
+
+
+def test_a_wrong_exponent_leaves_a_rest_that_is_neither_epsilon_nor_rounding():
+    known = row_of("adam").law
+    wrong = replace(known, exponents={**known.exponents, "eps": Fraction(2)})
+    evidence = measure_adam(ratios=(1e-2,), law_of=lambda optimizer: wrong)
+    (regime,) = evidence["regimes"]
+    assert regime["bits_identical"] is False
+    assert abs(regime["rest"]) > 0.01
+    assert regime["epsilon"] + regime["rounding"] + regime["rest"] == pytest.approx(1, abs=1e-9)
+    assert "the rest" in judge_adam(evidence).measured
 
 
 def test_a_power_of_two_far_above_epsilon_changes_nothing():

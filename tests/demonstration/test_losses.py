@@ -2,7 +2,7 @@
 
 from lossgauge.demonstration.losses import judge_decay, judge_focal
 from lossgauge.frameworks.torch.demonstrations.decay import PLACES, Place, measure_decay
-from lossgauge.frameworks.torch.demonstrations.factor import focal_loss, measure_focal
+from lossgauge.frameworks.torch.demonstrations.factor import measure_focal
 
 
 def test_weight_decay_and_where_it_stands():
@@ -41,7 +41,17 @@ def test_a_decay_without_influence_proves_nothing():
 def test_focal_loss_obeys_the_same_law():
     statement = judge_focal(measure_focal())
     assert statement.holds is True
-    assert 0 < statement.evidence["cosine"] < 1
+    course = statement.evidence["course"]
+    assert [point["step"] for point in course] == [0, 1, 2, 5, 10, 20, 50, 100, 200]
+    assert course[0]["cos2"] > 0.9
+    assert min(point["cos2"] for point in course) < 0.5
+    assert "It is no mere factor" in statement.measured
+    gammas = statement.evidence["gammas"]
+    assert [entry["gamma"] for entry in gammas] == [0, 0.5, 1, 2, 5]
+    for when in ("start", "trained"):
+        shares = [entry[when]["cos2"] for entry in gammas]
+        assert shares[0] > 1 - 1e-6
+        assert shares == sorted(shares, reverse=True)
 
 
 def test_a_wrong_exponent_with_focal_loss_is_caught():
@@ -49,13 +59,5 @@ def test_a_wrong_exponent_with_focal_loss_is_caught():
     assert judge_focal(measure_focal(eps_exponent=2)).holds is False
 
 
-def test_focal_loss_is_its_formula():
-    import torch
-
-    logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.0]], dtype=torch.float64)
-    labels = torch.tensor([0, 2])
-    p = torch.softmax(logits, 1)[[0, 1], [0, 2]]
-    expected = (-((1 - p) ** 2) * p.log()).mean()
-    assert torch.allclose(focal_loss(logits, labels), expected, rtol=1e-12)
-    entropy = torch.nn.functional.cross_entropy(logits, labels)
-    assert torch.allclose(focal_loss(logits, labels, focus=0.0), entropy, rtol=1e-12)
+def test_a_mere_factor_is_called_one():
+    assert "It is cross-entropy times 1 all along the training" in judge_focal(measure_focal(gamma=0.0)).measured

@@ -22,6 +22,9 @@ COMMANDS = (
     "report",
     "discover",
     "prove",
+    "why",
+    "compare",
+    "sweep",
     "rescale",
     "thread",
     "rules",
@@ -32,6 +35,7 @@ COMMANDS = (
 
 _CONTEXTS = {
     "prove": {"ignore_unknown_options": True},  # options it does not know are handed to the user's script
+    "why": {"ignore_unknown_options": True},
     "run": {"allow_interspersed_args": False},  # what follows the script is the script's
 }
 """How the arguments of a command are read, where that is not as usual."""

@@ -1,15 +1,61 @@
 """Statements 4, 6 and 7: Nadam and Adam feel a factor through ε, and ε has several places."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from lossgauge.demonstration.numbers import spell, spell_share
+from lossgauge.experiments.attribution import Request, attribute_change
+from lossgauge.experiments.outcomes import outcome_named
+from lossgauge.frameworks.torch.demonstrations.epsilon import adam_training
+from lossgauge.laws.law import Law
+from lossgauge.laws.table import row_of
 from lossgauge.records.statement import Statement
+from lossgauge.trainings.recorder import LawOf
+from lossgauge.trainings.training import Function
 
 ASKED, VISIBLE = 1e-4, 0.01
 """|g|/ε in the asker's early layers (statement 9 measures it), and a change of the weights' way that one would see."""
+SEEN = 0.005
+"""The share of a part that is worth a number."""
+FACTOR = 1e5
+"""The loss multiplier the question is about."""
 SINGLE = 2.0**-24
 """Half a unit in the last place of a float32 number at 1; smaller relative changes drown in rounding."""
+
+
+def measure_adam(
+    ratios: Sequence[float] = (1e-2, 1e7, 1e10), alpha: float = FACTOR, law_of: LawOf | None = None
+) -> dict[str, Any]:
+    """Ask `why` what α does to a float32 training with Adam, in several regimes.
+
+    Args:
+        ratios: Regimes: typical |g|/ε at the start, dimensionless.
+        alpha: α, dimensionless; at a power of two rounding has no part.
+        law_of: Finds the law of the optimizer; the table is asked unless given.
+
+    Returns:
+        `regimes`: for each, `ratio`, `total` (how far the weights are moved, relative to the way they went), the shares
+        `epsilon` and `rounding` of it (and `rest`), the `floor` below which a change is rounding, and whether the bits
+        are the same at the power of two next to α with everything co-scaled (`bits_identical`).
+    """
+    regimes: list[dict[str, Any]] = []
+    for ratio in ratios:
+        request = Request(Fraction(alpha), outcome_named("weights"), law_of or _law_of_table)
+        found = attribute_change(Function(adam_training(ratio), "Adam"), request)
+        epsilon, rounding = found.share("eps"), found.share("rounding")
+        regimes.append(
+            {
+                "ratio": ratio,
+                "total": found.total,
+                "epsilon": epsilon,
+                "rounding": rounding,
+                "rest": sum(part.share for part in found.parts if part.name not in ("eps", "rounding")),
+                "floor": found.rounding_floor,
+                "bits_identical": found.co_scaled_identical,
+            }
+        )
+    return {"alpha": alpha, "regimes": regimes}
 
 
 def judge_nadam(evidence: Mapping[str, Any]) -> Statement:
@@ -91,8 +137,7 @@ def judge_adam(evidence: Mapping[str, Any]) -> Statement:
         verdict = f"true: through {carriers[0]}"
     exact = all(regime["bits_identical"] for regime in evidence["regimes"])
     parts = ", ".join(
-        f"{_amount(regime['total'])} at |g|/ε = {spell(regime['ratio'])} ({_parts(_share(regime))})"
-        for regime in changed
+        f"{_amount(regime['total'])} at |g|/ε = {spell(regime['ratio'])} ({_parts(regime)})" for regime in changed
     )
     return Statement(
         7,
@@ -106,25 +151,23 @@ def judge_adam(evidence: Mapping[str, Any]) -> Statement:
     )
 
 
+def _law_of_table(optimizer: Any) -> Law:
+    return row_of(type(optimizer).__name__).law_for(optimizer.param_groups[0])
+
+
 def _near(changes: Sequence[tuple[float, float]], ratio: float) -> float:
     return min(changes, key=lambda entry: abs(entry[0] / ratio - 1))[1]
 
 
-def _share(regime: Mapping[str, float]) -> float:
-    """The part of ε in what ε and rounding do, 0 to 1."""
-    both = regime["epsilon"] + regime["rounding"]
-    return regime["epsilon"] / both if both else 0.0
-
-
-def _parts(share: float) -> str:
+def _parts(regime: Mapping[str, float]) -> str:
     """What ε and rounding contribute; a part under half a per cent is not worth a number."""
-    if not 0.005 < share < 0.995:
-        return "all ε" if share > 0.5 else "all rounding"
-    return f"ε {share:.0%}, rounding {1 - share:.0%}"
+    named = [("ε", regime["epsilon"]), ("rounding", regime["rounding"]), ("the rest", regime["rest"])]
+    seen = [(name, share) for name, share in named if abs(share) >= SEEN]
+    return f"all {seen[0][0]}" if len(seen) == 1 else ", ".join(f"{name} {100 * share:.0f} %" for name, share in seen)
 
 
 def _carrier(regime: Mapping[str, float]) -> str:
-    return "ε" if _share(regime) > 0.5 else "rounding"
+    return max(("ε", "epsilon"), ("rounding", "rounding"), key=lambda entry: regime[entry[1]])[0]
 
 
 def _amount(change: float) -> str:

@@ -1,6 +1,6 @@
 """Statements 5 and 8: a factor beside weight decay, and a factor on focal loss."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lossgauge.records.statement import Statement
@@ -56,10 +56,28 @@ def judge_focal(evidence: Mapping[str, Any]) -> Statement:
         "The question concerns focal loss too, which weighs the samples differently.",
         "not as co-scaled here" if failed else "true: the same law, bit for bit",
         not failed,
-        f"focal loss (γ = 2) at 2**17, SGD with lr·α and NAdam with ε·α: {proof}; focal loss itself is no mere factor "
-        f"on cross-entropy (cosine of the gradients {evidence['cosine']:.3f}, length ×{evidence['length']:.2f})",
+        f"focal loss (γ = {evidence['gamma']:g}) at 2**17, SGD with lr·α and NAdam with ε·α: {proof}. "
+        f"{_say_course(evidence['course'])} (`lossgauge compare`)",
         evidence,
     )
+
+
+def _say_course(course: Sequence[Mapping[str, Any]]) -> str:
+    """How far focal loss is a factor times cross-entropy, at the start and where it is least."""
+    first, least = course[0], min(course, key=lambda point: point["cos2"])
+    if _mere(course):
+        return f"It is cross-entropy times {first['alpha_eff']:.3g} all along the training"
+    return (
+        f"It is no mere factor: cross-entropy times {first['alpha_eff']:.2f} explains {100 * first['cos2']:.0f} % of "
+        f"its gradient at the start, but after {least['step']} steps no factor explains more than "
+        f"{100 * least['cos2']:.0f} %"
+    )
+
+
+def _mere(course: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one factor explains everything at every step."""
+    factors = [point["alpha_eff"] for point in course]
+    return min(point["cos2"] for point in course) >= 1 - 1e-6 and max(factors) - min(factors) <= 1e-3 * max(factors)
 
 
 def _only(found: Mapping[str, Any], which: str) -> bool:

@@ -7,13 +7,13 @@ from typing import Any
 
 from lossgauge.demonstration.asker import judge_asker
 from lossgauge.demonstration.beside import Beside
-from lossgauge.demonstration.epsilon import judge_adam, judge_nadam, judge_placement
+from lossgauge.demonstration.epsilon import judge_adam, judge_nadam, judge_placement, measure_adam
 from lossgauge.demonstration.gradients import judge_derivative, judge_learning_rate, judge_unchanged
 from lossgauge.demonstration.losses import judge_decay, judge_focal
 from lossgauge.demonstration.optimizers import collect_laws, judge_optimizers
 from lossgauge.frameworks.torch.demonstrations.asker import ATTEMPTS
 from lossgauge.frameworks.torch.demonstrations.decay import measure_decay
-from lossgauge.frameworks.torch.demonstrations.epsilon import measure_adam, measure_nadam
+from lossgauge.frameworks.torch.demonstrations.epsilon import measure_nadam
 from lossgauge.frameworks.torch.demonstrations.factor import (
     measure_derivative,
     measure_focal,

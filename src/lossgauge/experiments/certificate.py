@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from lossgauge.errors import InputError, ScriptError
+from lossgauge.experiments.obstacles import find_obstacle
 from lossgauge.experiments.twins import (
     GENTLE,
     Laboratory,
@@ -14,14 +15,13 @@ from lossgauge.experiments.twins import (
 from lossgauge.laws.law import Law
 from lossgauge.laws.multiplier import spell
 from lossgauge.laws.verdict import Verdict
-from lossgauge.records.proof import FirstDifference, Proof
+from lossgauge.records.proof import Proof
 from lossgauge.records.run import Run
 from lossgauge.trainings.recorder import LawOf
 from lossgauge.trainings.training import Training
 
 ROUNDING = 16
 """Ulps at the first difference up to which only rounding can be at work, if every law in use is lawful."""
-SEED = "seed every random generator inside the training, and make its data come in the same order"
 
 
 def certify_training(
@@ -50,12 +50,9 @@ def certify_training(
     again = laboratory.guard(law_of)
     at = nearest_power_of_two(alpha)
     proof = Proof(Verdict.UNDECIDED, alpha, len(laboratory.reference.steps), certified_at=at, laws=laboratory.laws)
-    obstacle = _obstacle(laboratory, again)
-    if isinstance(obstacle, str):
-        return replace(proof, reason=obstacle)
+    obstacle = find_obstacle(laboratory, again)
     if obstacle is not None:
-        reason = f"the training does not repeat itself: untouched, it differs from itself at {obstacle}; {SEED}"
-        return replace(proof, reason=reason, first_difference=obstacle)
+        return replace(proof, reason=obstacle.reason, first_difference=obstacle.difference)
     proof = replace(proof, notes=tuple(_notes(alpha, at)))
     return _compare(proof, laboratory, at)
 
@@ -80,36 +77,13 @@ def _compare(proof: Proof, laboratory: Laboratory, at: Fraction) -> Proof:
     return replace(proof, verdict=Verdict.EXACT, violations_caught=caught, inert=inert, notes=(*proof.notes, *notes))
 
 
-def _obstacle(laboratory: Laboratory, again: Run) -> FirstDifference | str | None:
-    """Why nothing can be proved about this training; None when something can."""
-    run = laboratory.reference
-    if not run.steps:
-        return "the training makes no optimizer step; expected one that calls step() of a torch optimizer"
-    if again.divergence is not None:
-        return laboratory.locate(again.divergence, measured=False)
-    if not run.backwards:
-        return "no backward() was seen, so there is no place to multiply the loss; gradients were made in another way"
-    broken = next((number for number, step in enumerate(run.steps, 1) if not step.finite), None)
-    if broken is not None:
-        return (
-            f"the weights are not finite from step {broken} on, without any multiplier; lower the learning rate first"
-        )
-    last = {step.optimizer: step.digests for step in run.steps}
-    if all(last[index] == participant.initial for index, participant in enumerate(run.participants)):
-        return "the training moves nothing: after the last step every weight has the bits it began with"
-    lost = next((p for p in again.participants if p.law is None), None)
-    if lost is not None:
-        return f"the law of {lost.target} could not be found: {lost.obstacle or 'it made no step'}"
-    return None
-
-
 def _differing(proof: Proof, laboratory: Laboratory, twin: Run, multiplier: Fraction) -> Proof:
     """The verdict where the bits differ."""
     assert twin.divergence is not None
     first = laboratory.locate(twin.divergence)
     proof = replace(proof, first_difference=first)
     at = "" if multiplier == proof.certified_at else f" at {spell(multiplier)}"
-    broken = [law for law in _laws_in_use(laboratory) if law.verdict == Verdict.BROKEN]
+    broken = [law for law in laboratory.laws_in_use() if law.verdict == Verdict.BROKEN]
     unknown = [law for law in laboratory.laws if not law.lawful and law not in broken]
     if broken:
         reason = "; ".join(f"{law.title} has no law: {law.reason()}".rstrip(": ") for law in broken)
@@ -138,11 +112,6 @@ def _range(laboratory: Laboratory, multiplier: Fraction) -> str:
     )
 
 
-def _laws_in_use(laboratory: Laboratory) -> list[Law]:
-    used = laboratory.reference.thresholds
-    return [*laboratory.laws, *(law for name, law in laboratory.companion_laws.items() if name in used)]
-
-
 def _notes(alpha: Fraction, at: Fraction) -> list[str]:
     if at == alpha:
         return []
@@ -156,6 +125,6 @@ def _caveats(laboratory: Laboratory) -> list[str]:
     """What holds in this run although it does not hold in general."""
     return [
         f"{law.title} has no law in general, it only did not matter in this run: {law.reason()}"
-        for law in _laws_in_use(laboratory)
+        for law in laboratory.laws_in_use()
         if not law.lawful and law.reason()
     ]

@@ -1,11 +1,14 @@
 """The quantities of a training that carry, or might carry, units of the loss, and the names they are shown by."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from lossgauge.laws.law import Law
-from lossgauge.records.run import Run
+from lossgauge.records.injection import STATES
+from lossgauge.records.run import Participant, Run
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,46 @@ def quantities(run: Run, laws: Iterable[Law], companions: Mapping[str, Fraction]
     for name, value in run.thresholds.items():
         found[name] = Quantity(name, name, companions.get(name, Fraction(0)), (value,))
     return list(found.values())
+
+
+def carriers(run: Run, laws: Sequence[Law], companions: Mapping[str, Fraction]) -> list[Quantity]:
+    """The quantities through which a loss multiplier can act: those with units of the loss that are at work.
+
+    Args:
+        run: The record of the untouched training, to its end.
+        laws: The law of each optimizer.
+        companions: The exponent of each quantity beside the optimizers.
+
+    Returns:
+        The quantities with an exponent other than 0 and a value other than 0, now or later; optimizers first.
+    """
+    found = [q for q in quantities(_grown(run), laws, companions) if q.exponent and any(map(_at_work, q.values))]
+    if run.scale is not None:
+        found.append(Quantity("init_scale", "init_scale", companions.get("init_scale", Fraction(-1)), (run.scale,)))
+    if any(participant.resumed for participant in run.participants):
+        found.append(Quantity(STATES, STATES, Fraction(1), (1.0,)))
+    return found
+
+
+def _grown(run: Run) -> Run:
+    """The run with settings that begin at 0 (a learning rate that warms up) at the value they are known to reach."""
+    participants: list[Participant] = []
+    for one in run.participants:
+        later = one.later or one.settings
+        settings = [{**place, **_reached(place, after)} for place, after in zip(one.settings, later, strict=False)]
+        participants.append(replace(one, settings=settings))
+    return replace(run, participants=participants)
+
+
+def _reached(place: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands at 0 now and elsewhere later; schedules leave the learning rate they aim at in `initial_lr`."""
+    aims = {"lr": place.get("initial_lr", 0.0)}
+    return {name: after.get(name) or aims.get(name, 0.0) for name, value in place.items() if value == 0}
+
+
+def _at_work(value: float) -> bool:
+    """Whether a multiplier can change it; a clip threshold that is infinite clips nothing."""
+    return value != 0 and math.isfinite(value)
 
 
 def shown(keys: Iterable[str], all_quantities: Iterable[Quantity]) -> tuple[str, ...]:

@@ -34,12 +34,14 @@ class Laboratory:
         companion_laws: The law of each quantity beside the optimizers.
         output: Where the first run's standard output goes; later runs are silent.
         notify: Told, before each run, what it is for.
+        watch: What is written down of the first run.
     """
 
     training: Training
     companion_laws: Mapping[str, Law] = field(default_factory=dict[str, Law])
     output: str = "stdout"
     notify: Notify = lambda purpose: None
+    watch: Watch = field(default_factory=Watch)
     reference: Run = field(default_factory=Run)
     laws: tuple[Law, ...] = ()
 
@@ -53,7 +55,7 @@ class Laboratory:
             The second run; it has a divergence where the training does not repeat itself.
         """
         self.notify("the training as it is")
-        self.reference = self.training.run(Injection(), output=self.output)
+        self.reference = self.training.run(Injection(), self.watch, output=self.output)
         if not self.reference.steps:
             return self.reference
         self.notify("the training as it is, once more")
@@ -97,6 +99,15 @@ class Laboratory:
             name: self.companion_laws[name].exponents.get(name, power) if name in self.companion_laws else power
             for name, power in COMPANION_EXPONENTS.items()
         }
+
+    def laws_in_use(self) -> list[Law]:
+        """The laws of the optimizers, and of what stands beside them.
+
+        Returns:
+            The laws, those of the optimizers first.
+        """
+        used = self.reference.thresholds
+        return [*self.laws, *(law for name, law in self.companion_laws.items() if name in used)]
 
     def locate(self, gone: Divergence, measured: bool = True) -> FirstDifference:
         """Say where a run left the reference, and how far apart they are there.

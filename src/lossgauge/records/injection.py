@@ -19,12 +19,17 @@ COMPANION_EXPONENTS: Mapping[str, Fraction] = {
 of a plateau (where it is absolute) with losses, and the scale of mixed precision has to cancel against α."""
 
 
+STATES = "states"
+"""What the optimizers remember when they make their first step, of a checkpoint that was loaded."""
+
+
 @dataclass(frozen=True)
 class Injection:
     """A change of units laid over a training. The default one changes nothing.
 
     A quantity is named `NAdam.eps` or `NAdam.betas[0]` where it belongs to an optimizer, and by its own name
-    (`max_norm`, `clip_value`, `threshold`, `init_scale`) where it stands beside one.
+    (`max_norm`, `clip_value`, `threshold`, `init_scale`) where it stands beside one; `states` are all those that were
+    loaded from a checkpoint.
 
     Args:
         alpha: The loss multiplier α.

@@ -1,4 +1,4 @@
-"""The record of one run of a training: the bits of every weight after every optimizer step."""
+"""The record of one run of a training: the bits of every weight after every optimizer step, and what came of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +33,9 @@ class Participant:
         names: The name of each weight tensor.
         law: Its law, where it was looked up.
         obstacle: Why there is no law, where the look-up failed; otherwise empty.
+        later: The settings of each group at the end of the run.
+        resumed: Whether it remembered something before its first step: a checkpoint was loaded.
+        formats: The number formats of its weights.
     """
 
     target: str
@@ -41,6 +44,9 @@ class Participant:
     names: tuple[str, ...] = ()
     law: Law | None = None
     obstacle: str = ""
+    later: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    resumed: bool = False
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,15 @@ class Run:
         backwards: How often `backward` was started.
         divergence: Where it first left the run it was compared with.
         captured: The bytes of the tensor that was asked for.
+        losses: For every step with a loss of its own the mean of the losses of its backwards (for a closure the first
+            one), in the user's own units; where they were asked for.
+        scale: Mixed precision's scale at its first use; None without one.
+        finite: Whether all weights were finite at the end.
+        weights: All weights before the first and after the last step as float64 bytes, where they were asked for; they
+            do not become plain data.
+        returned: The number the training returned, under an empty name, or the numbers of a mapping by their names.
+        output: What it printed, where that was kept.
+        accelerator: Whether it used an accelerator.
     """
 
     steps: list[Step] = field(default_factory=list[Step])
@@ -92,6 +107,13 @@ class Run:
     backwards: int = 0
     divergence: Divergence | None = None
     captured: Bits | None = None
+    losses: list[float] = field(default_factory=list[float])
+    scale: float | None = None
+    finite: bool = True
+    weights: tuple[bytes, bytes] | None = None
+    returned: dict[str, float] = field(default_factory=dict[str, float])
+    output: str = ""
+    accelerator: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as handed back by a child process.
@@ -107,6 +129,12 @@ class Run:
             "backwards": self.backwards,
             "divergence": gone and [gone.step, gone.optimizer, gone.tensor, _bits_to_text(gone.bits)],
             "captured": _bits_to_text(self.captured),
+            "losses": self.losses,
+            "scale": self.scale,
+            "finite": self.finite,
+            "returned": self.returned,
+            "output": self.output,
+            "accelerator": self.accelerator,
         }
 
     @classmethod
@@ -127,6 +155,12 @@ class Run:
             backwards=plain["backwards"],
             divergence=Divergence(gone[0], gone[1], gone[2], _bits_from_text(gone[3])) if gone else None,
             captured=_bits_from_text(plain["captured"]),
+            losses=list(plain["losses"]),
+            scale=plain["scale"],
+            finite=plain["finite"],
+            returned=dict(plain["returned"]),
+            output=plain["output"],
+            accelerator=plain["accelerator"],
         )
 
 
@@ -138,6 +172,9 @@ def _participant(plain: Mapping[str, Any]) -> Participant:
         names=tuple(plain["names"]),
         law=Law.from_dict(plain["law"]) if plain["law"] else None,
         obstacle=plain["obstacle"],
+        later=plain["later"],
+        resumed=plain["resumed"],
+        formats=tuple(plain["formats"]),
     )
 
 

@@ -12,6 +12,7 @@ KINDS = {
     "unscaled-clip": "clip thresholds taken in the units of the scaled gradients they meet",
     "added-clip": "global-norm clipping at `value` before every optimizer step",
     "scaler": "the loss multiplied by `factor` where backward starts, the gradients divided by it before their use",
+    "summation": "the gradients rounded in another way: times 131/128 on their way, divided by it where they end",
     "master-weights": "the optimizer works on copies of the weights in the format `choice`, rounded after each step",
     "zero-grad": "gradients set to zero at the first backward after a step",
     "grad-output": "what a custom autograd.Function returns, multiplied by the gradient it ignored",

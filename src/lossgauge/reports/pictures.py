@@ -197,8 +197,9 @@ def save_pictures(pictures: Mapping[str, Spec], folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, spec in pictures.items():
             vector, raster = folder / f"{name}.svg", folder / f"{name}.png"
-            vector.write_text(converter.vegalite_to_svg(spec), encoding="utf-8")
-            raster.write_bytes(converter.vegalite_to_png(spec, scale=2))
+            drawn = converter.vegalite_to_svg(spec)
+            vector.write_text(drawn, encoding="utf-8")
+            raster.write_bytes(converter.svg_to_png(drawn, scale=2))
             written += [vector, raster]
     except OSError as error:
         raise InputError(

@@ -17,7 +17,7 @@ from lossgauge.trainings.forking import forget_randomness, fork_for_each
 from lossgauge.trainings.law_lookup import LawLookup
 from lossgauge.trainings.main_module import run_as_main
 from lossgauge.trainings.recorder import Watch
-from lossgauge.trainings.request import write_answer
+from lossgauge.trainings.request import PRINTED, WEIGHTS, write_answer
 
 
 def main(place: str) -> None:
@@ -31,13 +31,13 @@ def main(place: str) -> None:
         os.setsid()  # so that it can be ended with all it starts, and no Ctrl-C of the terminal reaches it
     if request["folder"] is not None:
         os.chdir(request["folder"])
-    _direct(request)
+    _direct(request, place)
     if "gauge" in request:
         from lossgauge.trainings.gauged_child import run_gauged
 
         run_gauged(request, place)
     else:
-        write_answer(place, _answer(request))
+        write_answer(place, _answer(request, Path(place).parent))
 
 
 def serve(asked: int, answered: int) -> None:
@@ -58,36 +58,45 @@ def serve(asked: int, answered: int) -> None:
         main(request)
 
 
-def _direct(request: Mapping[str, Any]) -> None:
+def _direct(request: Mapping[str, Any], place: str) -> None:
     """Let the standard streams go where they are wanted, also those of programs the script starts."""
     if request["output"] == "stderr":
         os.dup2(2, 1)
     elif request["output"] == "nowhere":
-        _replace(os.O_WRONLY, 1, 2)
+        _replace(os.devnull, os.O_WRONLY, 1, 2)
+    if "watch" in request and request["watch"]["output"]:
+        _replace(str(Path(place).with_name(PRINTED)), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1)
     if request["stdin"] == "nothing":
-        _replace(os.O_RDONLY, 0)
+        _replace(os.devnull, os.O_RDONLY, 0)
 
 
-def _replace(mode: int, *descriptors: int) -> None:
-    nowhere = os.open(os.devnull, mode)
+def _replace(file: str, mode: int, *descriptors: int) -> None:
+    opened = os.open(file, mode, 0o600)
     for descriptor in descriptors:
-        os.dup2(nowhere, descriptor)
-    if nowhere not in descriptors:
-        os.close(nowhere)
+        os.dup2(opened, descriptor)
+    if opened not in descriptors:
+        os.close(opened)
 
 
-def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The record of a run that is watched step by step, or why there is none."""
     from lossgauge.trainings.observation import observe
 
     def call() -> object:
+        if request["threads"] is not None:
+            from lossgauge.frameworks.torch.machine import use_threads
+
+            use_threads(request["threads"])
         run_as_main(request["script"], request["args"], request["module"])
         return list(vars(sys.modules["__main__"]).values())
 
     law_of = LawLookup(request["law_of"]) if request["law_of"] else None
     injection, watch = Injection.from_dict(request["injection"]), Watch.from_dict(request["watch"])
     try:
-        return {"run": observe(request["script"], call, injection, watch, law_of).to_dict()}
+        run = observe(request["script"], call, injection, watch, law_of)
+        if run.weights is not None:
+            (folder / WEIGHTS).write_bytes(b"".join(run.weights))
+        return {"run": run.to_dict()}
     except ScriptError as error:
         return {"error": str(error), "traceback": traceback_of(error)}
     except LossgaugeError as error:

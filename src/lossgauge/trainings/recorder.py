@@ -8,6 +8,8 @@ from lossgauge.errors import LossgaugeError
 from lossgauge.frameworks.observer import Observer, Stop
 from lossgauge.laws.law import Law
 from lossgauge.records.run import Divergence, Participant, Run, Step
+from lossgauge.trainings.loss_series import LossSeries
+from lossgauge.trainings.returned import numbers_in
 
 if TYPE_CHECKING:
     from lossgauge.frameworks.torch.injection.bits import OptimizerView
@@ -25,10 +27,18 @@ class Watch:
     Args:
         reference: A run to compare with; the training ends at the first difference.
         capture: A step, from 1, and the number of a tensor in it: its bytes are kept, and the training ends.
+        bits: Whether the bits of all weights are written down after every step.
+        losses: Whether the losses are written down.
+        weights: Whether the weights before the first and after the last step are kept.
+        output: Whether what the training prints is kept.
     """
 
     reference: Run | None = None
     capture: tuple[int, int] | None = None
+    bits: bool = True
+    losses: bool = False
+    weights: bool = False
+    output: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as handed to a child process.
@@ -36,7 +46,7 @@ class Watch:
         Returns:
             A JSON-ready dictionary.
         """
-        return {"reference": self.reference and self.reference.to_dict(), "capture": self.capture}
+        return {**vars(self), "reference": self.reference and self.reference.to_dict()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Watch":
@@ -49,7 +59,11 @@ class Watch:
             The same requests.
         """
         reference, capture = plain["reference"], plain["capture"]
-        return cls(Run.from_dict(reference) if reference else None, (capture[0], capture[1]) if capture else None)
+        known = {
+            "reference": Run.from_dict(reference) if reference else None,
+            "capture": (capture[0], capture[1]) if capture else None,
+        }
+        return cls(**{**plain, **known})
 
 
 class Recorder(Observer):
@@ -65,15 +79,52 @@ class Recorder(Observer):
         self.run = Run()
         self.stopped = False
         self._views: list[OptimizerView] = []
+        self._starts: list[bytes] = []
+        self._losses = LossSeries() if watch.losses else None
 
     def backward(self, roots: Sequence[Any] = (), gradients: Sequence[Any] = ()) -> None:
         """A backward is about to start.
 
         Args:
-            roots: Not looked at.
-            gradients: Not looked at.
+            roots: The tensors it starts from.
+            gradients: The gradients handed to them.
         """
         self.run.backwards += 1
+        if self._losses is not None:
+            self._losses.backward(roots, gradients)
+
+    def scaled(self, scaler: Any, outcome: Any) -> None:
+        """A loss was multiplied by mixed precision's scale.
+
+        Args:
+            scaler: The scaler.
+            outcome: Not looked at.
+        """
+        if self.run.scale is None:
+            self.run.scale = float(scaler.get_scale())
+        if self._losses is not None:
+            self._losses.scaled(scaler)
+
+    def skipped(self, scaler: Any, optimizer: Any) -> None:
+        """The scaler left a step out.
+
+        Args:
+            scaler: Not looked at.
+            optimizer: Not looked at.
+        """
+        if self._losses is not None:
+            self._losses.step()
+
+    def before_step(self, index: int, optimizer: "OptimizerView", closure: bool) -> None:
+        """An optimizer is about to make a step.
+
+        Args:
+            index: Not looked at.
+            optimizer: Not looked at.
+            closure: Whether it computes its gradients itself.
+        """
+        if self._losses is not None:
+            self._losses.before_step(closure)
 
     def threshold(self, name: str, value: float) -> None:
         """A quantity beside the optimizers is used.
@@ -92,8 +143,11 @@ class Recorder(Observer):
             optimizer: The live optimizer.
         """
         self._views.append(optimizer)
-        digests = optimizer.digests()
-        self.run.participants.append(Participant(optimizer.target, optimizer.settings(), digests))
+        digests = optimizer.digests() if self.watch.bits else ()
+        resumed = optimizer.remembers()
+        self.run.participants.append(Participant(optimizer.target, optimizer.settings(), digests, resumed=resumed))
+        if self.watch.weights:
+            self._starts.append(optimizer.numbers())
         if self.watch.reference is None:
             return
         known = self.watch.reference.participants
@@ -111,6 +165,11 @@ class Recorder(Observer):
         """
         if self.stopped:  # someone swallowed the first one
             raise Stop
+        if self._losses is not None:
+            self._losses.step()
+        if not self.watch.bits:
+            self.run.steps.append(Step(index, ()))
+            return
         digests = optimizer.digests()
         self.run.steps.append(Step(index, digests, optimizer.finite()))
         number = len(self.run.steps)
@@ -138,14 +197,29 @@ class Recorder(Observer):
         reference = self.watch.reference
         if reference is not None and not self.stopped and len(self.run.steps) < len(reference.steps):
             self.run.divergence = Divergence(len(self.run.steps) + 1)
+        self._complete(found)
         for index, (participant, view) in enumerate(zip(self.run.participants, self._views, strict=True)):
             participant.names = view.names(known, index)
+            participant.later = view.settings()
+            participant.formats = view.formats()
             if law_of is not None and not self.stopped:
                 try:
                     participant.law = law_of(view.optimizer)
                 except LossgaugeError as error:
                     participant.obstacle = str(error)
         return self.run
+
+    def _complete(self, found: object) -> None:
+        """What is known only at the end."""
+        from lossgauge.frameworks.torch.machine import accelerator_in_use
+
+        run = self.run
+        run.losses = self._losses.read() if self._losses is not None else []
+        run.finite = all(view.finite() for view in self._views)
+        run.returned = numbers_in(found)
+        run.accelerator = accelerator_in_use()
+        if self.watch.weights:
+            run.weights = (b"".join(self._starts), b"".join(view.numbers() for view in self._views))
 
     def _compare(self, index: int, ours: tuple[str, ...], theirs: tuple[str, ...], optimizer: "OptimizerView") -> None:
         if ours == theirs:

@@ -1,4 +1,4 @@
-"""What a child process is asked to do, and what it answers: two JSON files in a folder of their own."""
+"""What a child process is asked to do, and what it answers: files in a folder of their own, two of them JSON."""
 
 import json
 import tempfile
@@ -10,6 +10,7 @@ from typing import Any
 from lossgauge.errors import InputError
 
 REQUEST, ANSWER = "request.json", "answer.json"
+WEIGHTS, PRINTED = "weights.bin", "printed.txt"
 NO_PLACE = "temporary files cannot be written ({}); set TMPDIR to a folder you may write to"
 
 
@@ -78,3 +79,35 @@ def read_answer(folder: Path) -> dict[str, Any] | None:
         return json.loads((folder / ANSWER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def read_printed(folder: Path) -> str:
+    """What a child printed, where that was kept.
+
+    Args:
+        folder: Where the request is.
+
+    Returns:
+        The text; empty where nothing was kept.
+    """
+    try:
+        return (folder / PRINTED).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def read_weights(folder: Path) -> tuple[bytes, bytes] | None:
+    """The weights a child kept.
+
+    Args:
+        folder: Where the request is.
+
+    Returns:
+        Those before the first step and those after the last, as float64 bytes; None where none were kept.
+    """
+    try:
+        content = (folder / WEIGHTS).read_bytes()
+    except OSError:
+        return None
+    half = len(content) // 2
+    return content[:half], content[half:]

@@ -1,6 +1,7 @@
 """A training that is an unmodified script, run in a child process of its own each time, as `python` would run it."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ from lossgauge.trainings.interruption import wait_together
 from lossgauge.trainings.nursery import Child, Nursery, start_alone
 from lossgauge.trainings.order import Order
 from lossgauge.trainings.recorder import LawOf, Watch
-from lossgauge.trainings.request import read_answer, temporary_folder, write_request
+from lossgauge.trainings.request import read_answer, read_printed, read_weights, temporary_folder, write_request
 
 
 class Script:
     """An unmodified script, or a module run as `python -m` does, with its arguments."""
 
     def __init__(
-        self, path: str, args: tuple[str, ...] = (), nursery: Nursery | None = None, module: bool = False
+        self,
+        path: str,
+        args: tuple[str, ...] = (),
+        nursery: Nursery | None = None,
+        module: bool = False,
+        threads: int | None = None,
     ) -> None:
         """Hold it.
 
@@ -29,10 +35,12 @@ class Script:
             args: Its arguments.
             nursery: Where its processes come from; by default it has one of its own.
             module: Whether `path` is the name of a module.
+            threads: How many threads its runs may use; None for the framework's own choice.
         """
         self.path = path
         self.args = tuple(str(argument) for argument in args)
         self.module = module
+        self.threads = threads
         self.title = f"-m {path}" if module else path
         self._nursery = nursery or Nursery()
 
@@ -56,11 +64,48 @@ class Script:
         """
         request = self._request(injection, law_of, output, "nothing") | {"watch": watch.to_dict()}
         with temporary_folder() as folder:
-            code = self._nursery.run(write_request(folder, request))
-            answer = read_answer(folder)
+            try:
+                code = self._nursery.run(write_request(folder, request))
+            finally:
+                if watch.output and output != "nowhere":
+                    print(read_printed(folder), end="", file=sys.stdout if output == "stdout" else sys.stderr)
+            return self.read_run(folder, code)
+
+    def start_run(self, injection: Injection, watch: Watch, folder: Path) -> Child:
+        """Start it beside others like it, silent and out of reach of the terminal, and do not wait for it.
+
+        Args:
+            injection: The change of units laid over it.
+            watch: What to look out for.
+            folder: Where the request and its answer lie; it must outlive the child.
+
+        Returns:
+            The child.
+        """
+        request = self._request(injection, None, "nowhere", "nothing") | {"watch": watch.to_dict(), "apart": True}
+        return self._nursery.start(write_request(folder, request))
+
+    def read_run(self, folder: Path, code: int) -> Run:
+        """Read what a run left behind, once it has ended.
+
+        Args:
+            folder: Where its request is.
+            code: The exit code of its process.
+
+        Returns:
+            The record of the run.
+
+        Raises:
+            ScriptError: When the script failed.
+            LossgaugeError: When the injection could not be carried out.
+        """
+        answer = read_answer(folder)
         if answer is None:
             raise ScriptError(f"{self.title} ended with exit code {code} before its training could be recorded")
-        return self._read(answer)
+        run = self._read(answer)
+        run.output = read_printed(folder)
+        run.weights = read_weights(folder)
+        return run
 
     def gauge(self, order: Order) -> tuple[int, Mapping[str, Any]]:
         """Run it once under the gauge, in a fresh interpreter, and wait for it; Ctrl-C is shared with it.
@@ -103,6 +148,7 @@ class Script:
             "law_of": _name_of(law_of),
             "output": output,
             "stdin": stdin,
+            "threads": self.threads,
             "folder": _current_folder(),
         }
 

@@ -16,6 +16,7 @@ from lossgauge.trainings.attendance import Attendance
 from lossgauge.trainings.module_name import find_module
 from lossgauge.trainings.observation import observe
 from lossgauge.trainings.order import Order
+from lossgauge.trainings.printing import keeping_output
 from lossgauge.trainings.recorder import LawOf, Stop, Watch
 from lossgauge.trainings.script import Script
 
@@ -80,8 +81,10 @@ class Function:
         Returns:
             The record of the run.
         """
-        with _printing(output):
-            return observe(self.title, self.function, injection, watch, _finder(law_of))
+        with _printing(output), keeping_output(watch.output) as kept:
+            run = observe(self.title, self.function, injection, watch, _finder(law_of))
+        run.output = kept.getvalue()
+        return run
 
     def gauge(self, order: Order) -> tuple[int, Mapping[str, Any]]:
         """Run it once under the gauge, in this process.

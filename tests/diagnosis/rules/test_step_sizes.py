@@ -23,8 +23,9 @@ def frozen(losses=FLAT, relative=1e-7, optimizer="sgd"):
     return train(losses, (seen(1e-2, None if optimizer == "sgd" else 1e-2, relative=relative),), optimizer=optimizer)
 
 
-def thrown(losses=DIVERGED, optimizer="sgd", relative=10.0):
-    return train(losses, (seen(1e-2, relative=relative),), optimizer=optimizer)
+def thrown(losses=DIVERGED, optimizer="sgd", relative=10.0, kind="other"):
+    readings = [LossReading(step, terms=(Term(0, kind=kind),)) for step in (1, 30)]
+    return train(losses, (seen(1e-2, relative=relative),), optimizer=optimizer, readings=readings)
 
 
 def summed(losses=DIVERGED, factor=1.0, optimizer="sgd", backwards=8):
@@ -86,6 +87,13 @@ def test_violent_steps_belong_to_one_rule_only(losses):
     assert LearningRateTooHigh().check(sgd) is None
     assert LearningRateTooLarge().check(adam) is None
     assert LearningRateTooHigh().check(adam) is not None
+
+
+def test_the_loss_of_a_policy_grows_with_its_episodes():
+    lively = [Case(thrown(DIVERGED, "adam", relative, kind)) for relative, kind in ((0.02, "policy"), (0.02, "other"))]
+    assert [LearningRateTooHigh().check(case) is None for case in lively] == [True, False]
+    assert LearningRateTooHigh().check(Case(thrown(DIVERGED, "adam", 10.0, "policy"))) is not None
+    assert LearningRateTooHigh().check(Case(thrown(BROKEN, "adam", 10.0, "policy"))) is not None
 
 
 def test_all_offered_learning_rates_are_smaller():

@@ -3,6 +3,7 @@
 import math
 
 from lossgauge.diagnosis.case import Case
+from lossgauge.diagnosis.losses import policy_terms
 from lossgauge.diagnosis.rule import FROZEN, HEALTHY, NOT_SCALE, VIOLENT, Page, Rule, blame, percent, round_down
 from lossgauge.laws.spelling import spell_value
 from lossgauge.records.diagnosis import Finding
@@ -195,6 +196,8 @@ def _too_fast(rule: Rule, case: Case, text: str) -> Finding | None:
     wild = state in ("broken", "diverged", "climbed") or (
         state in ("stalled", "slow") and (typical or 0.0) > VIOLENT / 3 and case.progress.noise > 0.01
     )
+    if policy_terms(case) and state != "broken":  # its loss grows with the episodes, and does not say how it fares
+        wild = state == "diverged" and (typical or 0.0) > VIOLENT
     first = case.progress.points[0][1] if case.progress.points else math.nan
     if not rate or not wild or not math.isfinite(first) or (largest < VIOLENT / 3 and state != "broken"):
         return None  # a loss that is not finite before the first step was not broken by a step
@@ -205,4 +208,6 @@ def _too_fast(rule: Rule, case: Case, text: str) -> Finding | None:
     message = f"the weights change by up to {size} per step: {said}"
     evidence = {"largest_relative_update": largest, "relative_update": typical, "learning_rate": rate, "state": state,
                 "elasticity": case.typical(case.elasticity)}  # fmt: skip
-    return rule.finding(blame(case), message, evidence, treatments=treatments)
+    # Large updates of noisy gradients are how many a training begins; that they harm this one, a trial has to show.
+    severity = "warning" if state in ("stalled", "slow") else blame(case)
+    return rule.finding(severity, message, evidence, treatments=treatments)

@@ -20,7 +20,7 @@ from tests.frameworks.torch.gauging.ways_of_writing import WAYS, Bench, Way
 
 def by_hand(loss: Tensor) -> dict[int, Tensor]:
     graph = walk(loss.grad_fn)
-    found = gradients(graph, (loss.grad_fn, loss.output_nr), torch.ones_like(loss), graph.leaf_nodes)
+    found = gradients(graph, (loss.grad_fn, loss.output_nr), torch.ones_like(loss), graph.leaf_nodes, torch.clone)
     return {id(leaf.variable): gradient for leaf, gradient in found.items()}
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lossgauge.frameworks.torch.gauging.norms import norms
+from lossgauge.frameworks.torch.gauging.norms import finite, norms
 
 
 def exact(tensor: torch.Tensor) -> float:
@@ -46,3 +46,13 @@ def test_what_is_not_finite_stays_so():
     infinite, nan = norms([torch.tensor([1.0, -math.inf]), torch.tensor([1.0, math.nan])])
     assert infinite == math.inf
     assert math.isnan(nan)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_what_is_not_finite_is_told_apart(dtype: torch.dtype):
+    tensors = [torch.ones(70_000, dtype=dtype) for _ in range(4)] + [torch.zeros(0, dtype=dtype), torch.tensor(-1.0)]
+    for place, number in ((1, math.nan), (2, math.inf), (3, -math.inf)):
+        tensors[place][-1] = number
+    tensors.append(tensors[1][:-1][:69_930].view(7, -1).t())
+    assert finite(tensors) == [True, False, False, False, True, True, True]
+    assert finite([]) == []

@@ -60,3 +60,26 @@ def test_a_sample_that_is_too_dear_stays_due(clock):
     assert not schedule.due(2)
     clock.now += 300.0
     assert schedule.due(3)
+
+
+def test_not_all_of_the_entry_is_spent_at_the_beginning(clock):
+    """On a busy machine each sample may cost a tenth of a second; the second half of a short run must be seen too."""
+    taken = sampled(Schedule(share=0.0, entry=1.5), clock, 120, 0.01, 0.1)
+    assert len(taken) >= 12
+    assert taken[3] <= DENSE
+    assert taken[-1] > 30
+    everything_at_once = Schedule(share=0.0, entry=1.5)
+    everything_at_once.due = lambda step: Schedule.due(everything_at_once, step + 1000)
+    assert sampled(everything_at_once, clock, 120, 0.01, 0.1)[-1] <= 30
+
+
+def test_what_is_spent_once_is_not_expected_again(clock):
+    schedule = Schedule(share=0.0, entry=2.0)
+    assert schedule.due(1)
+    with schedule.charged(once=True):
+        clock.now += 0.5
+    with schedule.charged():
+        clock.now += 0.1
+    assert schedule.settle() == pytest.approx(0.1)
+    assert schedule.spent == pytest.approx(0.6)
+    assert schedule.due(2)  # 0.6 and another 0.1 are less than what is open; 0.6 twice would not be

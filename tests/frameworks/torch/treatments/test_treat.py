@@ -34,6 +34,7 @@ ALL = (
     Treatment("unscaled-clip"),
     Treatment("added-clip", value=0.05),
     Treatment("scaler", factor=2.0**8),
+    Treatment("summation"),
     Treatment("master-weights", choice="float64"),
     Treatment("zero-grad"),
     Treatment("grad-output", "SomeBackward"),
@@ -84,6 +85,7 @@ def test_every_kind_is_carried_out():
 def test_nothing_remains_of_a_treatment(treatment: Treatment):
     for optimizer_of in (sgd, lambda p: Adam(p, fused=True)):  # the wrappers of torch are there from now on
         scaled(optimizer_of)
+    closed(lambda p: LBFGS(p, lr=0.1, max_iter=1), steps=1)
     before = state()
     with interpose(Injection(treatments=(treatment,)), Observer()):
         clipped_loop()

@@ -1,5 +1,6 @@
 """Measurements of how ε carries a loss multiplier into Adam and NAdam."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,9 +10,7 @@ from lossgauge.frameworks.torch.demonstrations.training import (
     ASKED,
     BITS,
     MakeOptimizer,
-    SmallProblem,
     compare,
-    distance,
     gradient,
     regression_problem,
     train,
@@ -66,39 +65,18 @@ def epsilon_decades(alphas: tuple[float, ...] = (10.0, ASKED)) -> list[dict[str,
     ]
 
 
-def measure_adam(ratios: tuple[float, ...] = (1e-2, 1e3, 1e10), alpha: float = ASKED) -> dict[str, Any]:
-    """Split what α does to a float32 training with Adam into ε's part and rounding's part.
+def adam_training(ratio: float) -> Callable[[], Tensor]:
+    """A training of a small network with Adam, in float32.
 
     Args:
-        ratios: Regimes: typical |g|/ε at the start, dimensionless.
-        alpha: α, dimensionless; at a power of two rounding has no part.
+        ratio: The typical |g|/ε at the start, dimensionless.
 
     Returns:
-        `regimes`: for each, `ratio`, `total` (α and nothing else), `epsilon` (the same in float64, where rounding has
-        no say) and `rounding` (what is left in float32 when ε is co-scaled, against 2**17 co-scaled, which must equal
-        α = 1 by bits: `bits_identical`); all three relative to the way the weights went.
+        A function that trains.
     """
     typical = float(gradient(regression_problem()).square().mean().sqrt())
-    regimes: list[dict[str, Any]] = []
-    for ratio in ratios:
-        unit = ratio * EPS / typical
-        single, double = regression_problem(unit), regression_problem(unit, torch.float64)
-        base = _train_adam(single)
-        exact = _train_adam(single, BITS, EPS * BITS)
-        regimes.append(
-            {
-                "ratio": ratio,
-                "total": distance(base, _train_adam(single, alpha), -1),
-                "epsilon": distance(_train_adam(double), _train_adam(double, alpha), -1),
-                "rounding": distance(exact, _train_adam(single, alpha, EPS * alpha), -1),
-                "bits_identical": compare(base, exact)["identical"],
-            }
-        )
-    return {"alpha": alpha, "regimes": regimes}
-
-
-def _train_adam(problem: SmallProblem, alpha: float = 1.0, eps: float = EPS) -> Tensor:
-    return train(problem, lambda weights: torch.optim.Adam(weights, lr=1e-2, eps=eps), alpha, steps=200)
+    problem = regression_problem(ratio * EPS / typical)
+    return lambda: train(problem, lambda weights: torch.optim.Adam(weights, lr=1e-2, eps=EPS), steps=200)
 
 
 def _decades() -> Tensor:

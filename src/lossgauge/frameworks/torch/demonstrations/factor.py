@@ -1,11 +1,18 @@
 """Measurements of what a constant factor on the loss does to gradients and to SGD, for plain and for focal loss."""
 
+import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lossgauge.frameworks.torch.comparison.bench import prepare
+from lossgauge.frameworks.torch.comparison.courses import build, follow
+from lossgauge.frameworks.torch.comparison.criteria import find_criterion
+from lossgauge.frameworks.torch.comparison.gradients import measure
+from lossgauge.frameworks.torch.comparison.losses import focal
 from lossgauge.frameworks.torch.demonstrations.training import (
     ASKED,
     BITS,
@@ -17,7 +24,10 @@ from lossgauge.frameworks.torch.demonstrations.training import (
     regression_problem,
     train,
 )
+from lossgauge.records.alignment import Point
 
+FOCI = (0.0, 0.5, 1.0, 2.0, 5.0)
+"""Values of γ, dimensionless; 0 is cross-entropy itself."""
 RATE = 0.1
 """A learning rate of SGD at which the small problems train well, in weight²/loss."""
 
@@ -116,46 +126,49 @@ def measure_learning_rate(exponent: int = 1) -> dict[str, Any]:
     }
 
 
-def focal_loss(logits: Tensor, labels: Tensor, focus: float = 2.0) -> Tensor:
-    """Focal loss, L = −mean (1 − p)^γ·log p, with p the probability of the true class (Lin et al. 2017).
-
-    Args:
-        logits: (n, classes).
-        labels: (n,), the true classes.
-        focus: γ, dimensionless; 0 gives cross-entropy.
-
-    Returns:
-        L, a scalar tensor.
-    """
-    log_p = torch.log_softmax(logits, 1).gather(1, labels[:, None]).squeeze(1)
-    return -((1 - log_p.exp()) ** focus * log_p).mean()
-
-
-def measure_focal(rate_exponent: int = 1, eps_exponent: int = 1) -> dict[str, Any]:
+def measure_focal(rate_exponent: int = 1, eps_exponent: int = 1, gamma: float = 2.0) -> dict[str, Any]:
     """Compare trainings with focal loss multiplied by α with co-scaled ones, and focal loss with cross-entropy.
 
     Args:
         rate_exponent: The power of α in the learning rate of SGD that stands for α; the law says 1.
         eps_exponent: The power of α in NAdam's ε that undoes α; the law says 1.
+        gamma: γ of the focal loss that is followed over a training, dimensionless.
 
     Returns:
-        `sgd` and `nadam`: the comparisons at α = 2**17; `cosine` and `length`: of the gradient of focal loss against
-        that of cross-entropy at the start.
+        `sgd` and `nadam`: the comparisons at α = 2**17; `gamma`; `course`: along a training with cross-entropy, step,
+        α_eff and cos² of focal loss against it; `gammas`: the same for other γ, at the start and after training.
     """
-    problem = classification_problem(focal_loss)
+    problem = classification_problem(functools.partial(focal, gamma=gamma))
     multiplied = train(problem, _sgd(RATE / BITS), BITS)
     raised = train(problem, _sgd(RATE * BITS ** (rate_exponent - 1)))
     # An ε of the size of the gradients, so that it matters.
     base = train(problem, lambda weights: torch.optim.NAdam(weights, eps=1e-2))
     scaled = train(problem, lambda weights: torch.optim.NAdam(weights, eps=1e-2 * BITS**eps_exponent), BITS)
-    focal = gradient(problem).double()
-    entropy = gradient(classification_problem(torch.nn.functional.cross_entropy)).double()
     return {
         "sgd": compare(multiplied, raised),
         "nadam": compare(base, scaled),
-        "cosine": float(torch.cosine_similarity(focal, entropy, dim=0)),
-        "length": float(focal.norm() / entropy.norm()),
+        "gamma": gamma,
+        **_follow_focal(gamma),
     }
+
+
+def _follow_focal(gamma: float) -> dict[str, Any]:
+    """Focal loss beside cross-entropy, over a training with NAdam and over γ."""
+    bench = prepare("cross-entropy", f"focal:gamma={gamma}", None, None, 1)
+    start = measure(bench.pair, bench.model)
+    model, optimizer = build(bench, "nadam", {})
+    points, _ = follow(bench, model, optimizer, "a", 200, lambda stage: None)
+
+    def beside(weights: nn.Module, other: float) -> dict[str, Any]:
+        pair = replace(bench.pair, second=find_criterion(f"focal:gamma={other}"))
+        return _brief(measure(pair, weights))
+
+    gammas = [{"gamma": other, "start": beside(bench.model, other), "trained": beside(model, other)} for other in FOCI]
+    return {"course": [{"step": point.step, **_brief(point)} for point in (start, *points)], "gammas": gammas}
+
+
+def _brief(point: Point) -> dict[str, Any]:
+    return {"alpha_eff": point.total.alpha_eff, "cos2": point.total.cos2}
 
 
 def _sgd(rate: float, settings: dict[str, Any] | None = None) -> MakeOptimizer:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossgauge.frameworks.torch.gauging.pieces import Piece
+from lossgauge.frameworks.torch.gauging.pieces import Piece, widened
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _plain(value: Any) -> Any:
 
 
 def _together(pieces: Sequence[Piece], members: tuple[int, ...]) -> Bundle:
-    parts = [pieces[place] for place in members]
+    parts = [widened(pieces[place]) for place in members]
     lengths = tuple(part.weight.numel() for part in parts)
     if len(parts) == 1:
         return Bundle(parts[0], members, lengths)

@@ -1,13 +1,15 @@
 """What takes an extra backward: the gradient of each term on its own, and what half precision flushed to zero."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from lossgauge.frameworks.torch.gauging.elements import pick, plain, positions
 from lossgauge.frameworks.torch.gauging.extra_backward import gradients
 from lossgauge.frameworks.torch.gauging.graph import Graph
-from lossgauge.frameworks.torch.gauging.norms import norms
+from lossgauge.frameworks.torch.gauging.norms import finite, norms
 from lossgauge.frameworks.torch.gauging.terms import TermEdge
 
 POWERS = (24, 16, 8)
@@ -31,20 +33,19 @@ def term_norms(graph: Graph, terms: Sequence[TermEdge], scale: float, watched: S
     if not 2 <= len(terms) <= MOST_TERMS:
         return [None] * len(terms)
     leaves = _leaves(graph, watched)
-    found: list[dict[Any, torch.Tensor]] = []
+    found: list[dict[Any, float]] = []
     for term in terms:
         metadata = term.node._input_metadata[term.number]
         start = torch.full(term.shape, term.factor * scale, dtype=metadata.dtype, device=metadata.device)
-        found.append(gradients(graph, (term.node, term.number), start, leaves))
+        found.append(gradients(graph, (term.node, term.number), start, leaves, _length))
     shared = [leaf for leaf in leaves if all(leaf in reached for reached in found)]
     if not shared:
         return [None] * len(terms)
-    lengths = [norms([_dense(reached[leaf]) for leaf in shared]) for reached in found]
-    return [sum(length**2 for length in term) ** 0.5 / scale for term in lengths]
+    return [math.hypot(*(reached[leaf] for leaf in shared)) / scale for reached in found]
 
 
 def flushed_share(graph: Graph, root: torch.Tensor, numbers: Mapping[int, Any]) -> tuple[dict[str, float], int] | None:
-    """The share of gradient elements that are zero, and would not be with the loss multiplied by a power of two.
+    """The share of observed elements of a gradient that are zero, and were not with the loss times a power of two.
 
     Args:
         graph: The graph of the loss.
@@ -56,19 +57,28 @@ def flushed_share(graph: Graph, root: torch.Tensor, numbers: Mapping[int, Any]) 
     """
     leaves = {leaf: number for number, tensor in numbers.items() for leaf in _leaves(graph, [tensor])}
     seed, start = (graph.root, root.output_nr), torch.ones_like(root, requires_grad=False)
-    here = gradients(graph, seed, start, leaves)
+    here = gradients(graph, seed, start, leaves, _zeros)
     for power in POWERS:
-        there = gradients(graph, seed, start * 2.0**power, leaves)
-        if all(bool(torch.isfinite(_dense(gradient)).all()) for gradient in there.values()):
-            return {str(leaves[leaf]): _lost(here[leaf], there[leaf]) for leaf in here if leaf in there}, power
+        there = gradients(graph, seed, start * 2.0**power, leaves, _zeros)
+        if all(fine for _, fine in there.values()):
+            return {str(leaves[leaf]): _lost(here[leaf][0], there[leaf][0]) for leaf in here if leaf in there}, power
     return None
 
 
+def _length(gradient: torch.Tensor) -> float:
+    return norms([_dense(gradient)])[0]
+
+
+def _zeros(gradient: torch.Tensor) -> tuple[torch.Tensor, bool]:
+    """Which of the observed elements are zero, and whether all are finite: all that is kept of a gradient."""
+    numbers = plain(_dense(gradient))
+    return pick(numbers, positions(numbers.numel(), numbers.device)) == 0, finite([numbers])[0]
+
+
 def _lost(here: torch.Tensor, there: torch.Tensor) -> float:
-    here, there = _dense(here), _dense(there)
     if here.shape != there.shape or not here.numel():
         return 0.0
-    return float(((here == 0) & (there != 0)).sum()) / here.numel()
+    return float((here & ~there).sum()) / here.numel()
 
 
 def _dense(gradient: torch.Tensor) -> torch.Tensor:

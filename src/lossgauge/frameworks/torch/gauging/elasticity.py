@@ -166,7 +166,7 @@ def _slope(high: float, low: float, width: float) -> float | None:
 
 
 def _norm(update: Tensor) -> float:
-    return float(torch.linalg.vector_norm(update))
+    return float(torch.linalg.vector_norm(update, dtype=torch.float64))
 
 
 def _observed(update: Tensor, piece: Piece) -> np.ndarray:

@@ -113,3 +113,18 @@ def to_host(tensors: Sequence[Tensor]) -> list[np.ndarray]:
         for index, start, end in zip(members, (0, *ends[:-1]), ends, strict=True):
             arrays[index] = together[start:end]
     return arrays
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many places out of `count`, the first and the last among them.
+
+    Args:
+        count: How many there are.
+        most: How many are wanted.
+
+    Returns:
+        Places from 0, rising.
+    """
+    if count <= most:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})

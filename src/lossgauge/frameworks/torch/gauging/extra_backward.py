@@ -4,8 +4,8 @@ The engine would do the same and more: it would call every hook on the way (of t
 `.grad` of whoever asked to retain it, and release what was saved. Called this way a node only computes.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,6 +16,7 @@ from lossgauge.frameworks.torch.gauging.saved import hooked
 
 HOOKS = "BackwardHookFunctionBackward"
 """How torch hangs the backward hooks of a module into the graph; it hands the gradients on as they are."""
+T = TypeVar("T")
 _RAW: dict[type, tuple[str, ...]] = {}
 
 
@@ -53,8 +54,12 @@ def _distributed() -> bool:
 
 
 def gradients(
-    graph: Graph, seed: tuple[Any, int], start: torch.Tensor, wanted: Iterable[Any]
-) -> dict[Any, torch.Tensor]:
+    graph: Graph,
+    seed: tuple[Any, int],
+    start: torch.Tensor,
+    wanted: Iterable[Any],
+    keep: Callable[[torch.Tensor], T],
+) -> dict[Any, T]:
     """The gradients of one output in the graph with respect to some leaves.
 
     Args:
@@ -62,9 +67,10 @@ def gradients(
         seed: The output, as (node, number).
         start: The gradient to begin with, of the output's shape and format.
         wanted: Leaf nodes.
+        keep: What to keep of a gradient; the gradient itself is gone before the next one is there.
 
     Returns:
-        By leaf node; those that are not reached are absent.
+        What was kept, by leaf node; those that are not reached are absent.
 
     Raises:
         RuntimeError: When a node cannot be called, as where the graph was released.
@@ -77,14 +83,14 @@ def gradients(
             if source in waiting_for:
                 waiting_for[source] += 1
     arrived: dict[tuple[Any, int], torch.Tensor] = {seed: start}
-    found: dict[Any, torch.Tensor] = {}
+    found: dict[Any, T] = {}
     ready = [seed[0]] if seed[0] in waiting_for else []
     with torch.no_grad(), undisturbed(graph.nodes):
         while ready:
             node = ready.pop()
             handed = [arrived.pop((node, number), None) for number in range(len(node._input_metadata))]
             if node in wanted and handed[0] is not None:
-                found[node] = handed[0]
+                found[node] = keep(handed[0])
             passed = () if is_leaf(node) else _call(node, handed)
             for place, edge in enumerate(graph.inputs[node]):
                 if edge[0] not in waiting_for:

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from lossgauge.frameworks.observer import Observer, Stop
-from lossgauge.frameworks.torch.gauging.elements import observed_elements
+from lossgauge.frameworks.torch.gauging.elements import evenly, observed_elements
 from lossgauge.frameworks.torch.gauging.happenings import Happenings
 from lossgauge.frameworks.torch.gauging.ledger import Ledger
-from lossgauge.frameworks.torch.gauging.participants import PROBED, Participant, enlist, evenly
+from lossgauge.frameworks.torch.gauging.participants import PROBED, Participant, enlist
 from lossgauge.frameworks.torch.gauging.reading import read_loss
 from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from lossgauge.frameworks.torch.gauging.series import largest_gradient, numbers_of
@@ -151,6 +151,10 @@ class Gauge(Observer):
         """An optimizer is about to make its first step; see `Observer`."""
         if self.settings.only is not None and not any(optimizer.optimizer is own for own in self.settings.only):
             return
+        with self.schedule.charged(once=True):
+            self._enlist(index, optimizer)
+
+    def _enlist(self, index: int, optimizer: OptimizerView) -> None:
         participant, records = enlist(index, optimizer, len(self._tensors), observed_elements, self._names)
         self.participants[index] = participant
         self._tensors += records

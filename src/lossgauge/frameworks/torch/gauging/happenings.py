@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
+from lossgauge.frameworks.torch.gauging.elements import plain
+from lossgauge.frameworks.torch.gauging.norms import finite
 from lossgauge.frameworks.torch.gauging.participants import Participant
+from lossgauge.frameworks.torch.gauging.sighting import FORMATS
 from lossgauge.frameworks.torch.treatments.stop_deltas import find_stop_deltas
 from lossgauge.records.journal import Journal
 from lossgauge.records.plain import to_plain
@@ -53,12 +54,14 @@ class Happenings:
         """
         if participant.index in self._broken:
             return
-        for (_, tensor, _), name in zip(participant.watched, participant.names, strict=True):
-            if not bool(torch.isfinite(tensor.detach()).all()):
-                self._broken.add(participant.index)
-                text = f"{name} is not finite after step {number}"
-                self.note("non-finite", number, text, {"what": "weights", "tensor": name})
-                return
+        pairs = zip(participant.watched, participant.names, strict=True)
+        named = [(plain(tensor), name) for (_, tensor, _), name in pairs if tensor.dtype in FORMATS]
+        whole = finite([numbers for numbers, _ in named])
+        broken = [name for (_, name), fine in zip(named, whole, strict=True) if not fine]
+        if broken:
+            self._broken.add(participant.index)
+            text = f"{broken[0]} is not finite after step {number}"
+            self.note("non-finite", number, text, {"what": "weights", "tensor": broken[0]})
 
     def plateau(
         self, number: int, scheduler: Any, metric: float, before: Sequence[float], after: Sequence[float]

@@ -6,6 +6,13 @@ from typing import Any
 
 import torch
 
+from lossgauge.frameworks.torch.gauging.choices import (
+    NODES,
+    PICKING,
+    PROBABILITIES,
+    is_log_probability,
+    region_of,
+)
 from lossgauge.frameworks.torch.gauging.graph import in_python, is_leaf
 from lossgauge.frameworks.torch.gauging.names import (
     ADDING,
@@ -15,22 +22,14 @@ from lossgauge.frameworks.torch.gauging.names import (
     MULTIPLYING,
     NORMS,
     PASSING,
+    ROWS,
 )
 from lossgauge.frameworks.torch.gauging.reductions import Reduced
 from lossgauge.frameworks.torch.gauging.saved import number_in, saved
 from lossgauge.frameworks.torch.gauging.smoothing import smoothed
-from lossgauge.frameworks.torch.gauging.terms import constant_of
+from lossgauge.frameworks.torch.gauging.terms import Edge, constant_of, factors_of, without_constants
 
-NODES = 60
-"""Operations under a loss function that are looked at."""
-LAYERS = (
-    "Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Embedding", "Native", "Cudnn", "Miopen", "Mkldnn", "ScaledDot",
-    "Linear", "Mv", "torch::",
-)  # fmt: skip
-"""Where the network begins: how the names of its autograd nodes begin."""
-PICKING = {"GatherBackward0", "IndexBackward0", "SelectBackward0"}
 LOGARITHMS = {"LogSoftmaxBackward0", "LogSigmoidBackward0", "LogBackward0", "Log1PBackward0"}
-PROBABILITIES = {"SoftmaxBackward0", "SigmoidBackward0"}
 POINTED = {"AbsBackward0", "CoshBackward0"}
 CLIPPING = {"MinimumBackward0", "ClampBackward1", "ClampMinBackward0", "ClampMaxBackward0", "MaximumBackward0"}
 
@@ -57,15 +56,17 @@ def kind_of(reduced: Reduced) -> str:
     Returns:
         `regression`, `classification`, `divergence`, `policy`, `custom` or `other`.
     """
-    node, name = smoothed(reduced.node) or reduced.node, reduced.node.name()
-    if in_python(node) is not None or "CppNode" in name:
-        return "custom" if "CppNode" in name or not in_torch(in_python(node)) else "other"
+    node = smoothed(reduced.node) or reduced.node
+    first = _first_of(reduced.node)
+    name = first.name()
+    if in_python(first) is not None or "CppNode" in name:
+        return "custom" if "CppNode" in name or not in_torch(in_python(first)) else "other"
     if name in COMPARING:
         return "regression"
     if name == "KlDivBackward0":
         return "divergence"
-    region = list(_region(node))
-    if node.name() in CLASSIFYING or _picked_log_probability(region):
+    region = list(region_of(node))
+    if node.name() in CLASSIFYING or name in CLASSIFYING or _picked_log_probability(region):
         return "policy" if _signed(reduced.weights, region) else "classification"
     if _is_divergence(region, weighted=bool(reduced.weights)):
         return "divergence"
@@ -74,6 +75,13 @@ def kind_of(reduced: Reduced) -> str:
     if compared(reduced) is not None:
         return "policy" if any(bool((weights < 0).any()) for weights in reduced.weights) else "regression"
     return "other"
+
+
+def _first_of(node: Any) -> Any:
+    """Of a row of losses of single samples the first, which is like the others; any other node itself."""
+    if node.name() in ROWS and node.next_functions and node.next_functions[0][0] is not None:
+        return without_constants(Edge(*node.next_functions[0])).node
+    return node
 
 
 def compared(reduced: Reduced) -> Compared | None:
@@ -86,7 +94,7 @@ def compared(reduced: Reduced) -> Compared | None:
         Where it is, and of what; None where there is none.
     """
     addends = {node for node, _ in _addends(reduced.node)}  # a norm inside of something else only normalises
-    for node in _region(reduced.node):
+    for node in region_of(reduced.node):
         name, inputs = node.name(), node.next_functions
         if name in NORMS and node not in addends:
             continue
@@ -109,58 +117,20 @@ def in_torch(function: type | None) -> bool:
     return function is None or function.__module__.partition(".")[0] == "torch"
 
 
-def _region(node: Any) -> Iterator[Any]:
-    """The nodes between a loss function and the network, breadth first."""
-    level, seen = [node], {node}
-    while level and len(seen) < NODES:
-        yield from level
-        further: list[Any] = []
-        for above in level:
-            if above.name().startswith(LAYERS) or in_python(above) is not None:
-                continue
-            for source, _ in above.next_functions:
-                if source is not None and source not in seen:
-                    seen.add(source)
-                    further.append(source)
-        level = further
-
-
 def _picked_log_probability(region: list[Any]) -> bool:
     """Whether log-probabilities of given choices are picked: by index, out of a log-softmax however it is written."""
     return any(node.name() in PICKING and is_log_probability(node.next_functions[0][0]) for node in region)
-
-
-def is_log_probability(node: Any) -> bool:
-    """Whether a node computes log-probabilities of classes.
-
-    Args:
-        node: A node of the autograd graph.
-
-    Returns:
-        True for log-softmax, logits minus their logsumexp, and logarithms of a softmax.
-    """
-    for _ in range(6):
-        name = node.name()
-        inputs = [source for source, _ in node.next_functions if source is not None]
-        if name in ("LogSoftmaxBackward0", "SoftmaxBackward0"):
-            return name == "LogSoftmaxBackward0"
-        if name == "SubBackward0" and any(source.name() == "LogsumexpBackward0" for source in inputs):
-            return True
-        if name == "SubBackward0" and len(inputs) == 1:  # the logarithm of a ratio to earlier, constant probabilities
-            node = inputs[0]
-            continue
-        if name == "LogBackward0":
-            return any(source.name() in PROBABILITIES for source in _region(node))
-        if name not in PASSING or not inputs:
-            return False
-        node = inputs[0]
-    return False
 
 
 def _signed(weights: list[torch.Tensor], region: list[Any]) -> bool:
     """Whether log-probabilities are multiplied by what is no mask: advantages, rewards; inside a clipped ratio too."""
     if region[0].name() in CLASSIFYING:
         return any(bool((weight < 0).any()) for weight in weights)
+    if region[0].name() in ROWS:
+        factors = factors_of(region[0].next_functions)
+        if _first_of(region[0]).name() not in CLASSIFYING:
+            return bool(weights) or len({*factors}) > 1
+        return min(factors) < 0 or any(bool((weight < 0).any()) for weight in weights)
     ratio = any(node.name() == "ExpBackward0" for node in region) and any(node.name() in CLIPPING for node in region)
     inside = [node for node in region if node.name() in MULTIPLYING and constant_of(node, most=1) is None]
     constant = any(any(source is None for source, _ in node.next_functions) for node in inside)

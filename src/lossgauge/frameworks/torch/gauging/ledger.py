@@ -46,11 +46,9 @@ class Ledger:
         self.backwards += 1
         self._count += 1
         self._scale = scale if scale is not None else self._scale
-        if not all(root.numel() == 1 for root in roots):
+        total = loss_of(roots, gradients)
+        if total is None:
             return
-        if any(gradient is not None and not _is_one(gradient) for gradient in gradients):
-            return
-        total = sum(_later(root.detach()) for root in roots)
         self._losses.append((total, scale))
         if len(self._losses) > 2 * KEPT:
             del self._losses[KEPT]
@@ -102,6 +100,23 @@ class Ledger:
         if clip is not None:
             clip = (*clip[:2], None if clip[2] is None else _number(clip[2]), *clip[3:])
         return (number, optimizer, values, count, clip, None if scale is None else _number(scale), skipped, stale)
+
+
+def loss_of(roots: Sequence[Any], gradients: Sequence[Any]) -> Any:
+    """The loss a backward starts from.
+
+    Args:
+        roots: What it starts from; anything but single numbers has no loss to take.
+        gradients: What is handed to it; anything but 1 leaves no loss to take either.
+
+    Returns:
+        A number, or a tensor that is read when it costs nothing; None where there is no loss.
+    """
+    if not roots or not all(root.numel() == 1 for root in roots):
+        return None
+    if any(gradient is not None and not _is_one(gradient) for gradient in gradients):
+        return None
+    return sum(_later(root.detach()) for root in roots)
 
 
 def _stride(number: int) -> int:

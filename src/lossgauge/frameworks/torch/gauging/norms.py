@@ -34,6 +34,22 @@ def norms(tensors: Sequence[Tensor]) -> list[float]:
     ]
 
 
+def finite(tensors: Sequence[Tensor]) -> list[bool]:
+    """Whether each tensor holds nothing but finite numbers.
+
+    Args:
+        tensors: Dense real tensors of any format and size.
+
+    Returns:
+        One answer for each, with one transfer for all of them. Nothing of their size is made on the way, as
+        `torch.isfinite` would.
+    """
+    filled = [place for place, tensor in enumerate(tensors) if tensor.numel()]
+    extremes = to_host([torch.stack(torch.aminmax(tensors[place])) for place in filled])
+    broken = {place for place, ends in zip(filled, extremes, strict=True) if not np.isfinite(ends).all()}
+    return [place not in broken for place in range(len(tensors))]
+
+
 def _squares(chunks: list[list[Tensor]]) -> list[float]:
     """The sum of squares of each list of chunks, by the format of its tensors."""
     places: dict[tuple[torch.device, torch.dtype], list[int]] = defaultdict(list)
@@ -57,7 +73,7 @@ def _careful(line: Tensor) -> float:
     if largest == 0.0 or not np.isfinite(largest):
         return largest
     return largest * float(
-        np.sqrt(sum(np.square(part.cpu().double().numpy() / largest).sum() for part in line.split(16 * CHUNK)))
+        np.sqrt(sum(np.square(part.cpu().double().numpy() / largest).sum() for part in line.split(CHUNK)))
     )
 
 

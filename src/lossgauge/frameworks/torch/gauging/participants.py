@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from lossgauge.errors import LossgaugeError
+from lossgauge.frameworks.torch.gauging.elements import evenly
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, names_in
 from lossgauge.laws.law import Law
 from lossgauge.laws.table import find_row
@@ -170,21 +171,6 @@ def name_format(tensor: torch.Tensor) -> str:
         `float32`, `bfloat16`, …
     """
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """At most so many places out of `count`, the first and the last among them.
-
-    Args:
-        count: How many there are.
-        most: How many are wanted.
-
-    Returns:
-        Places from 0, rising.
-    """
-    if count <= most:
-        return list(range(count))
-    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
 
 
 def names_of_callers(frame: FrameType | None) -> dict[int, str]:

@@ -1,9 +1,12 @@
-"""Copies of what an optimizer's step works on: weights, gradients and states in float64, made before the step."""
+"""Copies of what an optimizer's step works on, made before the step: weights, gradients and states.
+
+They are kept in the number format they came in, which is half of float64, and become float64 where a trial begins.
+"""
 
 import copy
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,10 +28,12 @@ from torch.optim import (
     SparseAdam,
 )
 
-from lossgauge.frameworks.torch.gauging.elements import pick, plain
+from lossgauge.frameworks.torch.gauging.elements import evenly, pick, plain
 
 WHOLE = 2**18
 """The most elements of a tensor that is copied whole, for an optimizer whose elements depend on each other."""
+ALTOGETHER = 2**19
+"""The most elements of all tensors that are copied whole; of more tensors, some spread over the network are."""
 UNCOUNTED = 1e18
 """Steps made so far, where nobody counted: any average is settled by then."""
 _ELEMENTWISE = (SGD, Adam, NAdam, RAdam, Adamax, RMSprop, Adagrad, Adadelta, ASGD, Rprop, SparseAdam)
@@ -37,7 +42,7 @@ _PLAINEST = {"foreach": False, "fused": None, "capturable": False, "differentiab
 
 @dataclass
 class Piece:
-    """What a trial needs of one weight tensor: float64 copies on the CPU, made before the step.
+    """What a trial needs of one weight tensor: copies on the CPU, made before the step.
 
     Args:
         tensor: The live weight; only its identity is used.
@@ -102,6 +107,27 @@ def can_try(optimizer: Optimizer, tensor: Tensor) -> bool:
     return elementwise(optimizer) or plain(tensor).numel() <= WHOLE
 
 
+def choose(optimizer: Optimizer, tensors: Sequence[Tensor]) -> list[int]:
+    """The tensors whose step is tried.
+
+    Args:
+        optimizer: Their optimizer.
+        tensors: The weights.
+
+    Returns:
+        Their places, rising.
+    """
+    able = [place for place, tensor in enumerate(tensors) if can_try(optimizer, tensor)]
+    if elementwise(optimizer):
+        return able
+    sizes = [plain(tensors[place]).numel() for place in able]
+    for count in range(len(able), 1, -1):
+        chosen = evenly(len(able), count)
+        if sum(sizes[place] for place in chosen) <= ALTOGETHER:
+            return [able[place] for place in chosen]
+    return able[:1]
+
+
 def copy_pieces(
     optimizer: Optimizer, wanted: Sequence[tuple[Tensor, dict[str, Any], Tensor | None]], steps: float = UNCOUNTED
 ) -> list[Piece]:
@@ -128,12 +154,29 @@ def copy_pieces(
             for name, value in dict(optimizer.state.get(tensor, {})).items()
         }
         observed = None if flat or where is None else where.cpu()
-        pieces.append(Piece(tensor, settings[key], wide(tensor, flat, taken), None, state, flat, observed, steps))
+        pieces.append(Piece(tensor, settings[key], copied(tensor, flat, taken), None, state, flat, observed, steps))
     return pieces
 
 
-def wide(tensor: Tensor, flat: bool, where: Tensor | None = None) -> Tensor:
-    """A float64 copy on the CPU.
+def widened(piece: Piece) -> Piece:
+    """A piece for a trial.
+
+    Args:
+        piece: The piece as it was copied.
+
+    Returns:
+        The same numbers in float64.
+    """
+    state = {name: _wide(value) for name, value in piece.state.items()}
+    return replace(piece, weight=_wide(piece.weight), gradient=_wide(piece.gradient), state=state)
+
+
+def _wide(value: Any) -> Any:
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def copied(tensor: Tensor, flat: bool, where: Tensor | None = None) -> Tensor:
+    """A copy on the CPU.
 
     Args:
         tensor: Any dense tensor.
@@ -144,7 +187,7 @@ def wide(tensor: Tensor, flat: bool, where: Tensor | None = None) -> Tensor:
         A new tensor.
     """
     numbers = plain(tensor)
-    return (pick(numbers, where) if flat else numbers.clone()).cpu().double()
+    return (pick(numbers, where) if flat else numbers.clone()).cpu()
 
 
 @lru_cache(maxsize=256)
@@ -160,7 +203,7 @@ def _copy_state(value: Any, shape: torch.Size, flat: bool, where: Tensor | None)
     if not numbers.is_floating_point():
         return numbers.clone().cpu()
     fitting = flat and numbers.shape == shape
-    return wide(numbers, fitting, where if fitting else None)
+    return copied(numbers, fitting, where if fitting else None)
 
 
 def _plainest(group: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from lossgauge.frameworks.torch.gauging.choices import is_choice
 from lossgauge.frameworks.torch.gauging.formulas_of_losses import reduction_of
 from lossgauge.frameworks.torch.gauging.graph import in_python
 from lossgauge.frameworks.torch.gauging.names import (
@@ -21,7 +22,7 @@ from lossgauge.frameworks.torch.gauging.names import (
 )
 from lossgauge.frameworks.torch.gauging.saved import Unknown, kept, number_in, saved, shape_of
 from lossgauge.frameworks.torch.gauging.smoothing import SOFTMAX, smoothed
-from lossgauge.frameworks.torch.gauging.terms import TermEdge, constant_of
+from lossgauge.frameworks.torch.gauging.terms import Edge, TermEdge, constant_of, factors_of, without_constants
 
 STEPS = 40
 """Operations between a term and its loss function."""
@@ -132,15 +133,34 @@ def _below_addition(found: Reduced) -> tuple[Any, int] | None:
     inputs = [edge for edge in found.node.next_functions if edge[0] is not None]
     rooted = len(found.functions) > 1 and found.functions[-2] in ROOTS and len(inputs) == 1
     scalars = math.prod(shape_of(found.node)) == 1 and all(math.prod(shape_of(*edge)) == 1 for edge in inputs)
-    if rooted or (scalars and len(inputs) == 2 and len(found.functions) == 1 and smoothed(found.node) is None):
+    if rooted:
         return inputs[-1]
-    return None
+    if not scalars or len(inputs) != 2 or len(found.functions) > 1 or smoothed(found.node) is not None:
+        return None
+    choices = [edge for edge in _summands(found.node) if is_choice(without_constants(Edge(*edge)).node)]
+    if len({*factors_of(choices)}) > 1:
+        found.weights.append(torch.tensor(factors_of(choices)))
+    return inputs[-1]
+
+
+def _summands(node: Any) -> list[tuple[Any, int]]:
+    """The last summands of a sum that was written as a loop, the last one first."""
+    found: list[tuple[Any, int]] = []
+    while node.name() in ADDING and len(found) < STEPS:
+        edges = [edge for edge in node.next_functions if edge[0] is not None]
+        found.append(edges[-1])
+        node = edges[0][0]
+    return found
 
 
 def _below_weights(found: Reduced) -> tuple[Any, int] | None:
     """Elements multiplied by a constant of their shape, or by a row of it: a mask, weights, advantages."""
     node = found.node
     sides = [side for side, (source, _) in enumerate(node.next_functions) if source is not None]
+    if node.name() == "DotBackward0" and len(sides) == 1:
+        row = saved(node, "tensor" if sides == [0] else "self")
+        found.weights += [] if row is None else [row.detach()]
+        return node.next_functions[sides[0]]
     divided = node.name() in DIVIDING and sides == [0]
     if len(sides) != 1 or not (divided or node.name() in MULTIPLYING):
         return None

@@ -1,5 +1,6 @@
 """When to look closely: dense at the start, then logarithmic and every k-th step, never beyond what was promised."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ SHARE = 0.006
 the few microseconds that every step costs."""
 ENTRY_SECONDS = 1.5
 """What the first samples may cost together, whatever the share: a training of a second must be understood too."""
+ENTRY_STEPS = 64
+"""The step from which on all of that may be spent; at the first it is a quarter, in between it grows with log(step), so
+that on a busy machine, too, something is left for what comes after the beginning."""
 DENSE = 8
 """The first steps, all of which are sampled."""
 GROWTH = 1.12
@@ -50,7 +54,7 @@ class Schedule:
             self._started = time.perf_counter()
         if step < self._next:
             return False
-        allowed = self.entry + self.share * (time.perf_counter() - self._started)
+        allowed = self.entry * _opened(step) + self.share * (time.perf_counter() - self._started)
         if self.spent + self._last_cost > allowed:
             return False
         self._next = step + 1 if step < DENSE else min(max(step + 1, int(step * GROWTH)), step + LONGEST)
@@ -71,8 +75,11 @@ class Schedule:
         return 0.0 if self._started is None else time.perf_counter() - self._started
 
     @contextmanager
-    def charged(self) -> Iterator[None]:
+    def charged(self, once: bool = False) -> Iterator[None]:
         """Count the time spent inside as the cost of the sample at hand.
+
+        Args:
+            once: Whether it is no part of a sample, and will not be spent again with the next one.
 
         Yields:
             Nothing.
@@ -81,7 +88,11 @@ class Schedule:
         try:
             yield
         finally:
-            self._cost += time.perf_counter() - begun
+            cost = time.perf_counter() - begun
+            if once:
+                self.spent += cost
+            else:
+                self._cost += cost
 
     @property
     def running(self) -> float:
@@ -98,3 +109,8 @@ class Schedule:
         self.spent += cost
         self._last_cost = cost
         return cost
+
+
+def _opened(step: int) -> float:
+    """The share of the entry that may be spent by a step."""
+    return min(1.0, 0.25 + 0.75 * math.log2(step) / math.log2(ENTRY_STEPS))

@@ -5,7 +5,7 @@ much again as the largest tensor has: an update is measured whole where most gra
 whose few moving rows the observed elements would miss, and is otherwise estimated from the observed elements.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from lossgauge.frameworks.torch.gauging.elasticity import Elasticity, trial_step
 from lossgauge.frameworks.torch.gauging.elements import pick, plain, to_host
 from lossgauge.frameworks.torch.gauging.histograms import count, smallest_exponent
 from lossgauge.frameworks.torch.gauging.norms import norms
-from lossgauge.frameworks.torch.gauging.pieces import UNCOUNTED, Piece, can_try, copy_pieces
+from lossgauge.frameworks.torch.gauging.pieces import UNCOUNTED, Piece, choose, copy_pieces, native
 from lossgauge.frameworks.torch.gauging.rounding import lost_share
 from lossgauge.frameworks.torch.gauging.sighting import (
     FORMATS,
@@ -39,6 +39,8 @@ from lossgauge.frameworks.torch.gauging.sighting import (
 from lossgauge.laws.law import Law
 from lossgauge.records.session import TensorSample
 
+PORTION = 2**16
+"""Elements that are looked at together after a step; a trial makes some twenty float64 copies of them."""
 Watched = tuple[int, Tensor, dict[str, Any]]
 """The number of a tensor in the session, the live tensor, and its group."""
 
@@ -100,13 +102,14 @@ def before(
         skipped=overflow is not None and bool(overflow),
     )
     if deep and not start.skipped:
-        places = [i for i, one in enumerate(sightings) if can_try(optimizer, one.tensor)]
+        places = choose(optimizer, [one.tensor for one in sightings])
         wanted = [(sightings[i].tensor, sightings[i].group, sightings[i].where) for i in places]
         start.pieces = dict(zip(places, copy_pieces(optimizer, wanted, steps), strict=True))
     if not closure:
         read_gradients(sightings, start.scale, late=False)
-        sizes = [plain(tensor).numel() for group in optimizer.param_groups for tensor in group["params"]]
-        copy_where_few_move(sightings, max(sizes, default=0))
+        weights = (tensor for group in optimizer.param_groups for tensor in group["params"])
+        largest = max(weights, key=Tensor.numel, default=None)  # there may be very many: nothing more is asked of each
+        copy_where_few_move(sightings, 0 if largest is None else plain(largest).numel())
         _give_gradients(start)
     return start
 
@@ -123,17 +126,47 @@ def after(before: Before) -> tuple[TensorSample, ...]:
     if before.closure:
         read_gradients(before.sightings, before.scale, late=True)
         _give_gradients(before)
-    moments = [moments_of(before.optimizer, one.group, one.tensor, before.law) for one in before.sightings]
-    states = _read_states(before, moments)
-    weights = to_host([one.weight for one in before.sightings])
-    moved = to_host([pick(plain(one.tensor), one.where) for one in before.sightings])
-    found = trial_steps(before.optimizer, list(before.pieces.values()), before.law)
-    tried = dict(zip(before.pieces, found, strict=True))
+    apart = native(before.optimizer)
+    tried = {} if apart else _try(before, before.pieces)
     samples: list[TensorSample] = []
-    for i, one in enumerate(before.sightings):
-        moment = Moments() if before.skipped else moments[i]
-        samples.append(_sample(one, moment, states[i], weights[i], moved[i], tried.get(i, Elasticity())))
+    for places in _portions(before):
+        found = _try(before, [place for place in places if place in before.pieces]) if apart else tried
+        samples += _samples(before, places, found)
     return tuple(samples)
+
+
+def _portions(before: Before) -> list[range]:
+    """Neighbouring tensors, few enough at a time that the copies made of them stay small."""
+    portions: list[range] = []
+    first, elements = 0, 0
+    for place, one in enumerate(before.sightings):
+        size = before.pieces[place].weight.numel() if place in before.pieces else one.weight.numel()
+        if place > first and elements + size > PORTION:
+            portions.append(range(first, place))
+            first, elements = place, 0
+        elements += size
+    return [*portions, range(first, len(before.sightings))]
+
+
+def _try(before: Before, places: Iterable[int]) -> dict[int, Elasticity]:
+    """Trial steps of some tensors, by place. A foreign optimizer may take them all into account, torch's own do not."""
+    places = list(places)
+    found = trial_steps(before.optimizer, [before.pieces[place] for place in places], before.law)
+    return dict(zip(places, found, strict=True))
+
+
+def _samples(before: Before, places: Sequence[int], tried: Mapping[int, Elasticity]) -> list[TensorSample]:
+    """The samples of some tensors."""
+    sightings = [before.sightings[place] for place in places]
+    moments = [moments_of(before.optimizer, one.group, one.tensor, before.law) for one in sightings]
+    states = _read_states(before.optimizer, sightings, moments)
+    weights = to_host([one.weight for one in sightings])
+    moved = to_host([pick(plain(one.tensor), one.where) for one in sightings])
+    samples: list[TensorSample] = []
+    for i, place in enumerate(places):
+        moment = Moments() if before.skipped else moments[i]
+        samples.append(_sample(sightings[i], moment, states[i], weights[i], moved[i], tried.get(place, Elasticity())))
+    return samples
 
 
 def _give_gradients(start: Before) -> None:
@@ -145,28 +178,31 @@ def _give_gradients(start: Before) -> None:
             del start.pieces[place]
         elif not piece.flat:
             numbers = gradient.detach() if gradient.is_sparse else plain(gradient)
-            piece.gradient = numbers.cpu().double() / start.scale
+            numbers = numbers.clone().cpu()  # a step may write into its gradient
+            piece.gradient = numbers if start.scale == 1.0 else numbers.double() / start.scale
         else:
-            values = torch.from_numpy(one.gradient.copy())
+            values = torch.from_numpy(one.gradient)
             indices = torch.arange(len(values))[None]
             if gradient.is_sparse:
                 values = torch.sparse_coo_tensor(indices, values, values.shape, check_invariants=False)
             piece.gradient = values
 
 
-def _read_states(start: Before, moments: Sequence[Moments]) -> list[dict[str, np.ndarray]]:
+def _read_states(
+    optimizer: torch.optim.Optimizer, sightings: Sequence[Sighting], moments: Sequence[Moments]
+) -> list[dict[str, np.ndarray]]:
     """The observed elements of the moments, and `step`, all with one transfer for each device and number format."""
     wanted: list[tuple[int, str, Tensor]] = []
-    for place, (one, found) in enumerate(zip(start.sightings, moments, strict=True)):
-        state = start.optimizer.state.get(one.tensor, {})
+    for place, (one, found) in enumerate(zip(sightings, moments, strict=True)):
+        state = optimizer.state.get(one.tensor, {})
         for name in found.names:
             value = plain(state[name])
             wanted.append((place, name, value if name in FACTORS else pick(value, one.where)))
         wanted.append((place, "step", step_count(state)))
-    states: list[dict[str, np.ndarray]] = [{} for _ in start.sightings]
+    states: list[dict[str, np.ndarray]] = [{} for _ in sightings]
     for (place, name, _), array in zip(wanted, to_host([tensor for _, _, tensor in wanted]), strict=True):
         states[place][name] = array
-    for one, state in zip(start.sightings, states, strict=True):
+    for one, state in zip(sightings, states, strict=True):
         if FACTORS[0] in state:
             where = np.arange(one.tensor.numel()) if one.where is None else one.where.cpu().numpy()
             state[FACTORS[0]] = factored(state[FACTORS[0]], state[FACTORS[1]], tuple(one.tensor.shape), where)

@@ -1,16 +1,30 @@
 """The summands of a loss: what its outermost additions add up."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lossgauge.frameworks.torch.gauging.names import ADDING, DIVIDING, MEANS, MULTIPLYING, PASSING, ROWS, SUMS
+from lossgauge.frameworks.torch.gauging.choices import is_choice
+from lossgauge.frameworks.torch.gauging.names import (
+    ADDING,
+    DIVIDING,
+    LIKELIHOODS,
+    MEANS,
+    MULTIPLYING,
+    PASSING,
+    PROPER,
+    ROWS,
+    SUMS,
+)
 from lossgauge.frameworks.torch.gauging.penalties import of_weights_alone
 from lossgauge.frameworks.torch.gauging.saved import number_in, numbers_in, saved, shape_of
 from lossgauge.frameworks.torch.gauging.smoothing import smoothed
 
 MOST_TERMS = 32
 """A sum of more is one over a batch, over time or over all weights, written as a loop: it is kept whole."""
+FEW = 4
+"""A sum of more losses of single samples is one over a batch or an episode, written as a loop: it is kept whole."""
 OF_ONE = PASSING | SUMS | MEANS | {"ExpandBackward0", "SelectBackward0", "IndexBackward0"}
 """What hands a scalar on as it is; the mean of one number is that number (`loss.mean()` after DataParallel)."""
 
@@ -69,7 +83,8 @@ def split_terms(root_node: Any, number: int = 0) -> list[TermEdge]:
 
     Constants are multiplied out (0.5·(a + b) is 0.5·a and 0.5·b), sums and means of stacked scalars are opened, and
     nothing inside a reduction is. What is added without a gradient is no term. A sum of more than 32 summands is kept
-    whole, and so is an inner sum of functions of the weights alone: a regularizer written as a loop.
+    whole, and so is one of more than 4 losses of single samples (an episode of a policy, written as a loop), and an
+    inner sum of functions of the weights alone: a regularizer written as a loop.
 
     Args:
         root_node: `loss.grad_fn`.
@@ -142,17 +157,43 @@ def constant_of(node: Any, most: int = MOST_TERMS) -> tuple[int, list[float]] | 
     name = node.name()
     if name == "NegBackward0":
         return 0, [-1.0]
+    if name not in MULTIPLYING | DIVIDING:  # asked first: listing the inputs of a row of very many takes long
+        return None
     sides = [side for side, (source, _) in enumerate(node.next_functions) if source is not None]
     if len(sides) != 1:
         return None
     if name in MULTIPLYING:
         numbers = numbers_in(saved(node, "other" if sides == [0] else "self"), most)
-    elif name in DIVIDING and sides == [0]:
+    elif sides == [0]:
         numbers = numbers_in(saved(node, "other"), most)
         numbers = None if numbers is None or 0.0 in numbers else [1.0 / number for number in numbers]
     else:
         return None
     return None if numbers is None else (sides[0], numbers)
+
+
+def factors_of(entries: Sequence[tuple[Any, int]]) -> list[float]:
+    """The explicit constants the entries of a row, or the summands of a loop, are multiplied by.
+
+    Args:
+        entries: Each as (node, number of the output); of very many, the first are looked at.
+
+    Returns:
+        The product of each one's constants.
+    """
+    return [math.prod(without_constants(Edge(*entry)).constants) for entry in entries[:MOST_TERMS]]
+
+
+def _of_samples(edges: Sequence[Edge]) -> bool:
+    """Whether these are more than a few losses, each of a single sample: what a loop over samples adds up."""
+    return len(edges) > FEW and all(_of_a_sample(without_constants(edge).node) for edge in edges)
+
+
+def _of_a_sample(node: Any) -> bool:
+    if node.name() not in PROPER:
+        return is_choice(node)
+    given = saved(node, "target" if node.name() in LIKELIHOODS else "self")
+    return given is not None and given.numel() == 1
 
 
 def _opened(edge: Edge) -> list[Edge] | None:
@@ -182,7 +223,8 @@ def _chain(edge: Edge) -> list[Edge] | None:
             found.append(part)
         if len(found) + len(waiting) > MOST_TERMS + len(ADDING):
             return None
-    return found if len([part for part in found if part.node is not None]) <= MOST_TERMS else None
+    learned = [part for part in found if part.node is not None]
+    return None if len(learned) > MOST_TERMS or _of_samples(learned) else found
 
 
 def _signed(edge: Edge) -> list[Edge]:
@@ -245,6 +287,8 @@ def _row(edge: Edge, row: Any, weights: list[list[float]]) -> list[Edge] | None:
     entries = row.next_functions
     size = math.prod(shape_of(row))
     if len(entries) != size or size > MOST_TERMS or any(len(weight) not in (1, size) for weight in weights):
+        return None
+    if any(node is None for node, _ in entries) or _of_samples([Edge(*entry) for entry in entries]):
         return None
     own = [[weight[place % len(weight)] for weight in weights] for place in range(size)]
     return [

@@ -73,6 +73,32 @@ class OptimizerView:
         """
         return all(bool(torch.isfinite(tensor.detach()).all()) for tensor in self._tensors())
 
+    def numbers(self) -> bytes:
+        """All weights as numbers, complex ones as pairs.
+
+        Returns:
+            The bytes of float64 numbers, in the order of groups and tensors.
+        """
+        return b"".join(_wide(tensor).numpy().tobytes() for tensor in self._tensors())
+
+    def formats(self) -> tuple[str, ...]:
+        """The number formats of the weights.
+
+        Returns:
+            Names such as `float32`, each once.
+        """
+        return tuple(dict.fromkeys(str(tensor.dtype).removeprefix("torch.") for tensor in self._tensors()))
+
+    def remembers(self) -> bool:
+        """Whether the optimizer has a history: it has made steps, or a checkpoint was loaded.
+
+        An accumulator that is filled with one number at the start, as Adagrad's, is no history.
+
+        Returns:
+            True where a count of steps is above 0, or where a state tensor holds different numbers.
+        """
+        return any(map(_history, self.optimizer.state.values()))
+
     def bits(self, index: int) -> Bits:
         """The bytes of one weight tensor.
 
@@ -157,6 +183,23 @@ def names_in(found: object, known: dict[int, str] | None = None, depth: int = 2)
         for entry in list(found.values()) if isinstance(found, dict) else found:
             names_in(entry, known, depth - 1)
     return known
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    plain = tensor.detach()
+    if plain.is_complex():
+        plain = torch.view_as_real(plain.resolve_conj())
+    return plain.resolve_neg().cpu().double().contiguous().reshape(-1)
+
+
+def _history(state: Any) -> bool:
+    if not isinstance(state, dict):
+        return False
+    step = state.get("step", 0)
+    if isinstance(step, (int, float, torch.Tensor)) and float(step) > 0:
+        return True
+    tensors = [value for value in state.values() if isinstance(value, torch.Tensor) and value.numel() > 1]
+    return any(bool((value != value.reshape(-1)[0]).any()) for value in tensors)
 
 
 def _numbers(place: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 
 from lossgauge.laws.equivalence import scale_value, scaled
 from lossgauge.laws.law import Law
-from lossgauge.records.injection import Injection
+from lossgauge.records.injection import STATES, Injection
 
 Value = Callable[[str, Any], Any]
 """By the name of a hyperparameter and a value of it, another value."""
@@ -86,7 +86,7 @@ def scale_states(optimizer: torch.optim.Optimizer, law: Law, pure: Law, injectio
             state = optimizer.state.get(tensor, {})
             for name, value in list(state.items()) if isinstance(state, dict) else ():
                 source = _source(name, value, group, pure)
-                whole = injection.co_scaled is None
+                whole = injection.co_scaled is None or STATES in injection.co_scaled
                 power = law.exponents[source] if source else pure.states.get(name, Fraction(0)) * whole
                 if isinstance(value, torch.Tensor) and value.is_floating_point():
                     value.mul_(scaled(1.0, power, injection.alpha))

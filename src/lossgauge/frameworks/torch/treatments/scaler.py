@@ -1,6 +1,7 @@
-"""Treatment of gradients that are too small for half precision: a scaler of our own around the backward."""
+"""Treatments that multiply a backward and divide where it ends: against small numbers, and to round in another way."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -64,6 +65,28 @@ class Scaler(Change):
             self.scale /= 2
             self._halved = True
         return None
+
+
+class Summation(Scaler):
+    """`summation`: a scaler that protects nothing: its factor is no power of two, so every sum is rounded anew.
+
+    In exact arithmetic nothing changes. What does change in a training is what rounding does to it.
+    """
+
+    ELSEWHERE = 131 / 128
+    """Exact in every number format, and so near 1 that next to nothing leaves the range of one."""
+
+    def __init__(self, treatment: Treatment) -> None:
+        """Prepare.
+
+        Args:
+            treatment: The change; it has no factor of its own.
+        """
+        super().__init__(replace(treatment, factor=self.ELSEWHERE))
+
+    def step(self, stepping: Stepping, proceed: Proceed) -> Any:
+        """Nothing is left out; see `Change`."""
+        return proceed()
 
 
 def _divided(arriving: Any, scale: float) -> tuple[Any, ...]:

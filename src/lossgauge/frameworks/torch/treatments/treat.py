@@ -16,7 +16,7 @@ from lossgauge.frameworks.torch.treatments.gradients import GradOutput, ZeroGrad
 from lossgauge.frameworks.torch.treatments.held import HeldParameters
 from lossgauge.frameworks.torch.treatments.losses import Knee, OneTerm, SplitTerms, WholeLoss
 from lossgauge.frameworks.torch.treatments.masters import MasterWeights
-from lossgauge.frameworks.torch.treatments.scaler import Scaler
+from lossgauge.frameworks.torch.treatments.scaler import Scaler, Summation
 from lossgauge.frameworks.torch.treatments.settings import PlateauMode, Setting
 from lossgauge.frameworks.torch.treatments.stops import StopImprovement
 from lossgauge.records.treatment import Treatment
@@ -29,6 +29,7 @@ CHANGES: dict[str, tuple[type[Change], tuple[str, ...]]] = {
     "plateau-mode": (PlateauMode, ("choice",)),
     "knee": (Knee, ("factor or value",)),
     "scaler": (Scaler, ("factor",)),
+    "summation": (Summation, ()),
     "unscaled-clip": (UnscaledClip, ()),
     "threshold": (Threshold, ("factor or value",)),
     "added-clip": (AddedClip, ("value",)),

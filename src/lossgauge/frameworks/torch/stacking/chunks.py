@@ -1,0 +1,156 @@
+"""A chunk of replicas, trained side by side on stacked tensors without a compiler."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule
+
+from lossgauge.frameworks.torch.stacking.course import outcome_of
+from lossgauge.frameworks.torch.stacking.gradients import gradient_function, trace_stacked
+from lossgauge.frameworks.torch.stacking.layout import Layout, companions, starting_rows
+from lossgauge.frameworks.torch.stacking.plans import Plan
+from lossgauge.frameworks.torch.stacking.precisions import as_input, weight_format
+from lossgauge.frameworks.torch.stacking.program import Recording
+from lossgauge.frameworks.torch.stacking.updates import StackedUpdate
+from lossgauge.frameworks.torch.stacking.workloads import Material
+from lossgauge.records.sweep import Outcome, Setting
+
+MOST_REPLICAS = 64
+NEAR_MEMORY = 16 << 20
+"""Bytes of weights, gradients and states that are stacked at a time."""
+MOST_GRAPHS = 16
+_GRAPHS: dict[tuple[object, ...], GraphModule] = {}
+
+
+@dataclass
+class Chunk:
+    """Replicas trained side by side.
+
+    Args:
+        material: What is trained.
+        settings: One for each replica.
+        layout: Where their weights lie.
+        recording: What their optimizer does, for the group they belong to.
+        members: Their places in that group.
+    """
+
+    material: Material
+    settings: Sequence[Setting]
+    layout: Layout
+    recording: Recording
+    members: Sequence[int]
+
+    def __post_init__(self) -> None:
+        """Make the models and stack their weights."""
+        self.precision = self.settings[0].precision
+        dtype = weight_format(self.precision)
+        models = {seed: self.material.model(seed, dtype) for seed in {setting.seed for setting in self.settings}}
+        self.model: nn.Module = models[self.settings[0].seed]
+        rows = starting_rows(self.layout, self.material, self.settings)
+        self.update = StackedUpdate(self.recording, self.members, rows)
+        self.rows = self.update.slots[0]
+        self.alpha = torch.tensor([float(s.alpha) for s in self.settings], dtype=torch.float64).to(dtype)
+        self.weights = dict(zip((p.name for p in self.layout.places), self.layout.views(self.rows), strict=True))
+        self.gradients = self.layout.views(self.update.gradient)
+        self.buffers = companions([models[setting.seed] for setting in self.settings])
+        self._plans: dict[tuple[torch.Size, ...], tuple[Plan, Tensor, Tensor]] = {}
+
+    def train(self, progress: Callable[[int], None]) -> list[Outcome]:
+        """Make all steps.
+
+        Args:
+            progress: Told how many training steps were made since it was told last.
+
+        Returns:
+            The outcome of each replica.
+        """
+        count, steps = len(self.settings), self.material.workload.steps
+        batches = [(as_input(x, self.precision), as_input(y, self.precision)) for x, y in self.material.batches]
+        losses = np.zeros((steps, count), dtype=np.float64)
+        diverged = np.zeros(count, dtype=np.int64)
+        with torch.no_grad():
+            for step in range(steps):
+                found = self._evaluate(batches[step % len(batches)])
+                self.update.step(step)
+                losses[step] = found.double().numpy()
+                self._mask(step, losses[step], diverged)
+                progress(count)
+                if diverged.all():
+                    progress((steps - step - 1) * count)
+                    break
+        return [
+            outcome_of(
+                self.material.workload,
+                losses[:, place],
+                int(diverged[place]) or None,
+                self.layout.read(self.rows[place]),
+                "stacked",
+            )
+            for place in range(count)
+        ]
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        shapes = (batch[0].shape, batch[1].shape)
+        if shapes not in self._plans:
+            x, y = batch[0].clone(), batch[1].clone()
+            kept = {name: value.clone() for name, value in self.buffers.items()}
+            graph = self._traced((x, y))
+            plan = Plan(graph, [*self.weights.values(), *self.buffers.values(), self.alpha, x, y])
+            for name, value in kept.items():  # binding a plan runs it once, and statistics of batches remember
+                self.buffers[name].copy_(value)
+            self._plans[shapes] = plan, x, y
+        plan, x, y = self._plans[shapes]
+        x.copy_(batch[0])
+        y.copy_(batch[1])
+        losses, *gradients = plan.run()
+        torch._foreach_copy_(self.gradients, gradients)
+        return losses
+
+    def _traced(self, batch: tuple[Tensor, Tensor]) -> GraphModule:
+        """The graph for chunks of this size; what differs between chunks lies in the tensors it is given."""
+        key = (self.material.workload, self.precision, len(self.settings), batch[0].shape, batch[1].shape)
+        if key not in _GRAPHS:
+            while len(_GRAPHS) >= MOST_GRAPHS:
+                _GRAPHS.pop(next(iter(_GRAPHS)))
+            function = gradient_function(self.model, self.material.loss, self.precision)
+            _GRAPHS[key] = trace_stacked(function, self.weights, self.buffers, self.alpha, batch)
+        return _GRAPHS[key]
+
+    def _mask(self, step: int, losses: np.ndarray, diverged: np.ndarray) -> None:
+        """Where a replica's numbers are not finite any more, note the step and set all it has to zero."""
+        sums = self.rows.sum(dim=1).double().numpy()
+        for place in np.flatnonzero(~(np.isfinite(sums) & np.isfinite(losses))):
+            finite = all(bool(torch.isfinite(w).all()) for w in self.layout.read(self.rows[place]))
+            if not diverged[place] and not (finite and np.isfinite(losses[place])):
+                diverged[place] = step + 1
+            for slot in self.update.slots:
+                if diverged[place]:
+                    slot[place].zero_()
+                else:
+                    _clear_gaps(slot[place], self.layout)
+
+
+def replicas_in_cache(layout: Layout, recording: Recording) -> int:
+    """How many replicas to stack: enough to share the cost of a call, few enough for their numbers to stay near.
+
+    Args:
+        layout: The weights of one.
+        recording: The states of its optimizer.
+
+    Returns:
+        The same on every machine, so that the same chunks are made everywhere.
+    """
+    needed = layout.width * 4 * (recording.slots + 2)
+    return max(2, min(MOST_REPLICAS, NEAR_MEMORY // needed))
+
+
+def _clear_gaps(row: Tensor, layout: Layout) -> None:
+    """A gap between two tensors may fill with what is not a number, 0/0; it means nothing."""
+    end = 0
+    for place in layout.places:
+        row[end : place.start].zero_()
+        end = place.start + place.size
+    row[end:].zero_()

@@ -1,0 +1,67 @@
+"""Losses and gradients of stacked replicas: the model is traced once, and the trace is run for all of them together."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from lossgauge.frameworks.torch.stacking.precisions import evaluation
+
+Loss = Callable[[Any, Tensor], Tensor]
+Traced = Callable[..., tuple[Tensor, list[Tensor]]]
+
+
+def gradient_function(model: nn.Module, loss: Loss, precision: str) -> Traced:
+    """The loss of one replica and its gradient as a function of everything they depend on.
+
+    Args:
+        model: Its code is used, its weights are not.
+        loss: (output, target) → scalar.
+        precision: As in a setting.
+
+    Returns:
+        (weights, buffers, α, input, target) → (loss per unit of loss, gradient of α·loss); weights and buffers by name,
+        the gradient in the order of the weights.
+    """
+
+    def scaled(
+        weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], alpha: Tensor, x: Tensor, y: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        with evaluation(precision):
+            value = loss(functional_call(model, {**weights, **buffers}, (x,)), y)
+        return value * alpha, value
+
+    def gradient(
+        weights: dict[str, Tensor], buffers: dict[str, Tensor], alpha: Tensor, x: Tensor, y: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        found, (_, value) = grad_and_value(scaled, has_aux=True)(weights, buffers, alpha, x, y)
+        return value.detach(), [found[name] for name in weights]
+
+    return gradient
+
+
+def trace_stacked(
+    function: Traced,
+    weights: dict[str, Tensor],
+    buffers: dict[str, Tensor],
+    alpha: Tensor,
+    batch: tuple[Tensor, Tensor],
+) -> GraphModule:
+    """The operations on stacked tensors that evaluate all replicas on one batch.
+
+    Args:
+        function: What `gradient_function` returned.
+        weights: Stacked, by name.
+        buffers: Stacked, by name.
+        alpha: (replicas,).
+        batch: What all replicas see.
+
+    Returns:
+        A graph with the arguments of `function`, changing buffers in place.
+    """
+    many = vmap(function, in_dims=(0, 0, 0, None, None))
+    copies = {name: value.clone() for name, value in buffers.items()}
+    return make_fx(many)(weights, copies, alpha, *batch)

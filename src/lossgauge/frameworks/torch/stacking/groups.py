@@ -1,0 +1,48 @@
+"""Which settings can be stacked together: those whose training runs through the same code."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lossgauge.records.sweep import Setting
+
+Key = tuple[Any, ...]
+
+
+def key_of(setting: Setting) -> Key:
+    """What settings of one group have in common.
+
+    Args:
+        setting: A setting.
+
+    Returns:
+        Optimizer, precision, and the hyperparameters: of a floating-point one only whether it is zero, since zero
+        switches terms off; α and the seed are free.
+    """
+    return (
+        setting.optimizer,
+        setting.precision,
+        *((name, _shape(value)) for name, value in sorted(setting.hyperparameters.items())),
+    )
+
+
+def grouped(settings: Sequence[Setting]) -> list[list[int]]:
+    """Sort settings into groups.
+
+    Args:
+        settings: Any mix.
+
+    Returns:
+        The places of each group's settings.
+    """
+    found: dict[Key, list[int]] = {}
+    for place, setting in enumerate(settings):
+        found.setdefault(key_of(setting), []).append(place)
+    return list(found.values())
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return tuple(_shape(entry) for entry in value)
+    if isinstance(value, float):
+        return "zero" if value == 0 else "number"
+    return type(value).__name__, value

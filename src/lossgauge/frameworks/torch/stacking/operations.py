@@ -1,0 +1,59 @@
+"""The elementwise operations: what each does to stacked tensors.
+
+Operands are tensors (replicas, weights), or (replicas, 1) where there is one number per replica, or numbers.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _lerp(start: Tensor, end: Any, weight: Any, out: Tensor | None = None) -> Tensor:
+    weight = weight if isinstance(weight, Tensor) else torch.full((), weight, dtype=start.dtype)
+    return torch.lerp(start, end, weight, out=out)
+
+
+def _where(condition: Tensor, yes: Any, no: Any, out: Tensor | None = None) -> Tensor:
+    return torch.where(condition, _as_tensor(yes, no), _as_tensor(no, yes), out=out)
+
+
+def _addmul(base: Tensor, left: Any, right: Any, out: Tensor | None = None) -> Tensor:
+    return torch.addcmul(base, _as_tensor(left, base), _as_tensor(right, base), out=out)
+
+
+def _adddiv(base: Tensor, left: Any, right: Any, out: Tensor | None = None) -> Tensor:
+    return torch.addcdiv(base, _as_tensor(left, base), _as_tensor(right, base), out=out)
+
+
+def _as_tensor(value: Any, like: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    return torch.full((), value, dtype=like.dtype if isinstance(like, Tensor) else torch.get_default_dtype())
+
+
+def _first_tensor(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Functions that take no plain numbers in the first place."""
+
+    def apply(left: Any, right: Any, out: Tensor | None = None) -> Tensor:
+        return function(_as_tensor(left, right), _as_tensor(right, left), out=out)
+
+    return apply
+
+
+TABLE: dict[str, Callable[..., Tensor]] = {
+    "add": _first_tensor(torch.add), "sub": _first_tensor(torch.sub), "mul": _first_tensor(torch.mul),
+    "div": _first_tensor(torch.div), "max": _first_tensor(torch.maximum), "min": _first_tensor(torch.minimum),
+    "pow": _first_tensor(torch.pow),
+    "addmul": _addmul, "adddiv": _adddiv, "lerp": _lerp, "where": _where,
+    "sqrt": torch.sqrt, "abs": torch.abs, "neg": torch.neg, "sign": torch.sign, "exp": torch.exp, "log": torch.log,
+    "tanh": torch.tanh, "log1p": torch.log1p, "round": torch.round, "sigmoid": torch.sigmoid,
+    "lt": _first_tensor(torch.lt), "gt": _first_tensor(torch.gt), "le": _first_tensor(torch.le),
+    "ge": _first_tensor(torch.ge), "eq": _first_tensor(torch.eq), "ne": _first_tensor(torch.ne),
+    "and": _first_tensor(torch.logical_and), "or": _first_tensor(torch.logical_or), "not": torch.logical_not,
+}  # fmt: skip
+"""Name → function with `out`; `fill` is done by whoever runs a program."""
+
+TRUTHS = frozenset(("lt", "gt", "le", "ge", "eq", "ne", "and", "or", "not"))
+"""The operations whose results are truth values."""

@@ -1,0 +1,64 @@
+import math
+
+import pytest
+
+from lossgauge.experiments.printed import last_digit, names_printed, read_printed_number
+
+TEXT = """epoch 1 step 10 | loss: 0.5 acc=0.5
+epoch 2 step 20 | loss: 0.25 acc=0.75 (93.1%)
+{"val_loss": 1.5e-3, "top-5": 88}
+error after 1200 steps: 0.9960 of the targets' variance
+Final Accuracy: 93.4%
+blown = nan; larger: -inf
+version 1.2.3
+Test score 0.4213.
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("loss", 0.25),
+        ("acc", 0.75),
+        ("epoch", 2),
+        ("val_loss", 1.5e-3),
+        ("top-5", 88),
+        ("error after 1200 steps", 0.996),
+        ("Final Accuracy", 93.4),
+        ("accuracy", 93.4),
+        ("larger", -math.inf),
+        ("Test score", 0.4213),
+        ("version", None),
+        ("missing", None),
+        ("targets", None),
+    ],
+)
+def test_the_last_number_under_a_name_is_read(name: str, number: float | None):
+    assert read_printed_number(TEXT, name) == number
+
+
+def test_a_number_may_be_none():
+    assert math.isnan(read_printed_number(TEXT, "blown") or 0)
+
+
+def test_case_matters_only_where_both_are_printed():
+    assert read_printed_number("Loss: 1\nloss: 2\n", "Loss") == 1
+    assert read_printed_number("Loss: 1\n", "loss") == 1
+
+
+def test_names_with_signs_of_a_regular_expression():
+    assert read_printed_number("recall@(5): 0.5", "recall@(5)") == 0.5
+
+
+def test_the_names_that_are_there_are_listed():
+    names = names_printed(TEXT)
+    assert {"loss", "acc", "val_loss", "error after 1200 steps", "Final Accuracy"} <= set(names)
+    assert "version" not in names
+    assert names_printed("nothing to see") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "digit"), [("x: 0.2500", 1e-4), ("x: 2.5e-07", 1e-8), ("x: 88", 1.0), ("x: nan", 0.0), ("y: 1", 0.0)]
+)
+def test_the_last_digit(text: str, digit: float):
+    assert last_digit(text, "x") == pytest.approx(digit, rel=1e-12)

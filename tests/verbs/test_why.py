@@ -1,0 +1,217 @@
+"""`why` on functions and scripts: outcomes, bad input, and an interruption that costs only what was under way."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import lossgauge
+from lossgauge.errors import InputError, ScriptError
+from lossgauge.records.attribution import ATTRIBUTED, UNCHANGED
+from tests.experiments.attributed import asked, training
+from tests.trainings import examples
+
+SCRIPT = """
+import sys
+import torch
+
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-3)
+for step in range(int(sys.argv[1])):
+    optimizer.zero_grad()
+    x = torch.randn(32, 4)
+    loss = (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
+    loss.backward()
+    optimizer.step()
+print(f"step {step}: val_loss={loss.item():.6f}, norm: {model.weight.detach().norm().item():.6f}")
+"""
+FUNCTION = """
+import torch
+from pathlib import Path
+
+def train():
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimizer = torch.optim.Adam([weight], lr=1e-2, eps=1e-1, weight_decay=1e-2)
+    for _ in range(int(Path("steps.txt").read_text())):
+        optimizer.zero_grad()
+        (weight - torch.randn(4)).square().mean().backward()
+        optimizer.step()
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+def returning() -> dict[str, Any]:
+    model = training(lambda p: torch.optim.Adam(p, lr=1e-2, eps=1e-3))()
+    norm = sum(tensor.detach().square().sum().item() for tensor in model.parameters()) ** 0.5
+    print(f"norm: {norm:.5f}")
+    return {"model": model, "norm": norm, "twice": torch.tensor(2 * norm)}
+
+
+def asker() -> None:
+    """The training of the example, for as long as it takes to see the difference."""
+    path = Path(__file__).parents[2] / "examples" / "small_loss_nadam.py"
+    example = runpy.run_path(str(path), run_name="example")
+    x, y = example["make_data"]()
+    network = example["make_network"]()
+    optimizer = torch.optim.NAdam(network.parameters(), lr=2e-3, eps=1e-8)
+    for _ in range(250):
+        optimizer.zero_grad()
+        (1e-6 * ((network(x) - y) ** 2).mean()).backward()
+        optimizer.step()
+
+
+def test_the_askers_training_went_through_epsilon():
+    found = lossgauge.why(asker, 1e5)
+    assert found.verdict == ATTRIBUTED
+    assert found.share("eps") > 0.99
+    assert found.reference is not None
+    assert found.multiplied is not None
+    assert found.multiplied < 0.3e-6 < 0.9e-6 < found.reference
+    assert found.parts[0].equivalent == 1e-13
+    assert found.runs == {"made": 1, "reused": 1, "checks": 6, "kept": 0}
+
+
+def test_what_a_function_returns_or_prints_can_be_asked_for():
+    norm, twice = (asked(returning, 2**6, outcome=f"returned:{name}") for name in ("norm", "twice"))
+    assert norm.reference == returning()["norm"]
+    assert norm.total is not None
+    assert twice.total == pytest.approx(2 * norm.total, rel=1e-4)
+    assert norm.share("eps") == pytest.approx(1, abs=1e-6)
+    assert asked(lambda: returning()["norm"], 2**6, outcome="returned").total == norm.total
+    printed = asked(returning, 2**6, outcome="norm")
+    assert printed == asked(returning, 2**6, outcome="printed:norm") or printed.asked == "norm"
+    assert printed.reference == round(norm.reference or 0, 5)
+
+
+def test_a_script_is_run_side_by_side(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    found = lossgauge.why(script, 2**7, args=["10"], outcome="norm", jobs=2)
+    printed = capfd.readouterr().out
+    assert printed.count("norm: ") == 1, "only the first run is heard"
+    assert found.reference == float(printed.rpartition("norm: ")[2])
+    assert found.runs == {"made": 1, "reused": 1, "checks": 6, "kept": 0}
+    assert found.rounding_floor == pytest.approx(2e-6), "no digit that was not printed is believed"
+    assert [(part.name, part.share) for part in found.parts] == [("eps", 1.0)]
+    with pytest.raises(InputError, match="it prints val_loss, norm"):
+        lossgauge.why(script, 2, args=["2"], outcome="accuracy", output="nowhere")
+
+
+@pytest.fixture
+def function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(FUNCTION)
+    (tmp_path / "steps.txt").write_text("6")
+    return f"{tmp_path}/mine.py:train"
+
+
+def interrupt(done: int, total: int, what: str) -> None:
+    if total > 2 and done == 4:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_attempt_goes_on(function: str, cache: Path):
+    with pytest.raises(KeyboardInterrupt):
+        asked(function, 2**7, progress=interrupt)
+    assert len(list(cache.rglob("*.jsonl"))) == 1
+    found = asked(function, 2**7)
+    assert found.runs == {"made": 3, "reused": 1, "checks": 2, "kept": 4}
+    assert not list(cache.rglob("*.jsonl")), "nothing is left"
+    fresh = asked(function, 2**7)
+    assert fresh.runs == {"made": 3, "reused": 1, "checks": 6, "kept": 0}
+    assert (fresh.parts, fresh.total) == (found.parts, found.total)
+
+
+@pytest.mark.parametrize("changed", ["steps.txt", "mine.py", "alpha"])
+def test_what_was_kept_of_something_else_is_not_used(function: str, tmp_path: Path, changed: str):
+    with pytest.raises(KeyboardInterrupt):
+        asked(function, 2**7, progress=interrupt)
+    if changed == "steps.txt":  # what the training reads has changed, not the training itself
+        (tmp_path / "steps.txt").write_text("7")
+    if changed == "mine.py":
+        (tmp_path / "mine.py").write_text(FUNCTION + "# another comment\n")
+    found = asked(function, 2**8 if changed == "alpha" else 2**7)
+    assert found.runs["kept"] == 0
+    assert any("of no use" in note for note in found.notes) == (changed == "steps.txt")
+
+
+def test_of_a_function_without_a_name_nothing_is_kept(cache: Path):
+    with pytest.raises(KeyboardInterrupt):
+        asked(examples.adam, 2**7, progress=interrupt)
+    assert not list(cache.rglob("*.jsonl"))
+
+
+def test_nothing_changes():
+    found = asked(training(lambda p: torch.optim.Adam(p, lr=1e-2, eps=0.0)), 2**9)
+    assert (found.verdict, found.total, found.parts) == (UNCHANGED, 0.0, ())
+
+
+def test_progress_is_told():
+    told: list[tuple[int, int, str]] = []
+    asked(examples.sgd, 2, progress=lambda done, total, what: told.append((done, total, what)))
+    assert told[0] == (0, 2, "the training as it is")
+    assert any("co-scaled: lr" in what for _, _, what in told)
+    assert all(done <= total for done, total, _ in told)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"alpha": 1}, "alpha is 1, and multiplying by 1 changes nothing; expected another number"),
+        ({"alpha": 0}, "expected a number above 0"),
+        ({"alpha": "abc"}, "is not a number"),
+        ({"jobs": 0}, "jobs is 0, expected a whole number of at least 1"),
+        ({"runs": -1}, "runs is -1"),
+        ({"outcome": ""}, "the outcome is empty"),
+        ({"outcome": "accuracy"}, "prints no number called 'accuracy': it prints norm"),
+        ({"outcome": "returned:loss"}, "returned numbers under norm, twice; write returned:norm"),
+        ({"outcome": "returned"}, "returned numbers under norm, twice"),
+        ({"args": ["--fast"]}, "belong to a script"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(options: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=message) as caught:
+        asked(returning, **{"alpha": 2, **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_without_a_loss_is_refused_or_asked_for_its_weights():
+    def train():
+        model, x, _ = examples.seeded()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        out = model(x)
+        out.backward(torch.ones_like(out))
+        optimizer.step()
+        return model
+
+    with pytest.raises(InputError, match="no loss was seen"):
+        asked(train, 2)
+    assert asked(train, 2, outcome="weights").share("lr") == pytest.approx(1, abs=1e-9)
+
+
+def test_a_training_that_moves_nothing_has_no_distance():
+    with pytest.raises(InputError, match="moves no weight"):
+        asked(training(lambda p: torch.optim.SGD(p, lr=1e-30)), 2, outcome="weights")
+
+
+def test_the_users_own_error_stays_visible():
+    with pytest.raises(ScriptError) as caught:
+        asked(examples.failing, 2)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_asking_loads_no_framework():
+    code = "import sys, lossgauge; lossgauge.why, lossgauge.elasticity; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
