@@ -59,6 +59,23 @@ def test_a_sweep_from_plan_to_table(here: Path, capsys: Printed):
     assert run(["sweep", "export", "plan.db", "-o", "runs.csv"]) == 0
     assert capsys.readouterr().out == "27 rows in runs.csv\n"
     assert len((here / "runs.csv").read_text().splitlines()) == 28
+    assert run(["sweep", "export", "plan.db", "-o", "runs.csv", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "schema": "lossgauge.sweep-export/1",
+        "rows": 27,
+        "table": "runs.csv",
+    }
+
+
+def test_an_audit_of_a_sweep_that_reuses_nothing_is_not_passed_over(here: Path, capsys: Printed):
+    alone = PLAN.replace("2**-2..2**2 step 2**2", "1").replace("2**-8..2**-4 step 2**2", "2**-8")
+    (here / "plan.toml").write_text(alone.replace(', "adam"', "").replace("\neps =", "\n# eps ="))
+    assert run(["sweep", "plan.toml", "--jobs", "1", "--audit", "4"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.startswith("1 setting, 1 run mlp")
+    assert "no result is reused, so there is nothing to audit" in text
+    assert run(["sweep", "plan.toml", "--jobs", "1", "--store", "other.db"]) == 0
+    assert "audit" not in capsys.readouterr().out
 
 
 def test_a_dry_run_leaves_nothing_behind(here: Path, capsys: Printed):

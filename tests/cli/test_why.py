@@ -77,6 +77,13 @@ def test_a_function_by_its_name(capfd: Printed):
     assert names == {"lr", "weight_decay"}
 
 
+def test_a_printed_number_that_is_not_finite_is_no_divergence(script: Path, capfd: Printed):
+    script.write_text(script.read_text() + "\n\nprint('score: nan')\n")
+    assert run(["why", "train.py", "--alpha", "1e3", "--outcome", "score"]) == 1
+    text = " ".join(capfd.readouterr().out.split())
+    assert "score is not finite with the multiplier and without it" in text
+
+
 def test_nothing_changes_is_an_answer(script: Path, tmp_path: Path, capfd: Printed):
     write(tmp_path, "0.0", "free.py")
     assert run(["why", "./free.py:train", "--alpha", "2**10"]) == 0
@@ -112,6 +119,14 @@ def test_a_failing_script_shows_its_traceback(script: Path, capfd: Printed):
     script.write_text("def train():\n    1 / 0\n")
     assert run(["why", "./train.py:train", "--alpha", "2"]) == 3
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_script_that_interrupts_itself_shows_nothing_of_ours(script: Path, capfd: Printed):
+    script.write_text(script.read_text() + "\n\nraise KeyboardInterrupt\n")
+    assert run(["why", "train.py", "--alpha", "2"]) == 3
+    printed = capfd.readouterr().err
+    assert printed.splitlines()[-1].startswith("lossgauge: train.py ended with exit code -2")
+    assert "child.py" not in printed
 
 
 def test_an_interruption_says_what_is_kept(script: Path, capfd: Printed, monkeypatch: pytest.MonkeyPatch):

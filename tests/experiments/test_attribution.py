@@ -93,6 +93,13 @@ def test_beyond_the_budget_orders_are_drawn():
     assert drawn.total == exact.total
 
 
+def test_where_the_orders_meet_every_subset_the_parts_are_exact():
+    train = training(lambda p: SGD(p, lr=0.05, weight_decay=0.1))
+    whole, few = asked(train, 4), asked(train, 4, runs=1)
+    assert (few.exact, few.parts, few.notes) == (True, whole.parts, ())
+    assert few.interactions == whole.interactions
+
+
 def test_an_interaction_is_named():
     """Everything is clipped: α reaches ε only where the threshold is moved with it."""
     train = training(lambda p: Adam(p, lr=1e-2, eps=1e-1), lambda p: clip_grad_value_(p, 1e-4))
@@ -176,6 +183,15 @@ def test_gradients_below_the_range_of_half_precision_are_named():
     found = asked(train, 2**12)
     assert found.share("number format") > 0.9
     assert "leave the range of their number format" in found.parts[0].reason
+
+
+@pytest.mark.parametrize("alpha", ["1e300", "1e-300"])
+def test_a_multiplier_that_no_float32_holds_is_named(alpha: str):
+    """The twin fails there, since torch cannot take such a learning rate: that alone would explain nothing."""
+    found = asked(training(lambda p: SGD(p, lr=0.05, momentum=0.9, weight_decay=0.1)), alpha)
+    assert "float32 itself ends at about 1e-38 and 3e38" in next(part.reason for part in found.parts if part.reason)
+    assert found.share("number format") > 0.9
+    assert sum_of_shares(found) == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize("alpha", [1e12, 1e-12])

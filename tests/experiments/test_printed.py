@@ -46,6 +46,26 @@ def test_case_matters_only_where_both_are_printed():
     assert read_printed_number("Loss: 1\n", "loss") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("\x1b[32mloss: 0.125\x1b[0m", "loss"),
+        ("\x1b[1mloss\x1b[0m = \x1b[33m0.125\x1b[0m", "loss"),
+        ("loss tensor(0.1250, grad_fn=<MseLossBackward0>)", "loss"),
+        ("loss=tensor([0.1250])", "loss"),
+        ("größe = 0.125", "größe"),
+        ("λ-mass 0.125", "λ-mass"),
+    ],
+)
+def test_colours_tensors_and_letters_of_any_language(text: str, name: str):
+    assert read_printed_number(text, name) == 0.125
+    assert names_printed(text) == [name]
+
+
+def test_a_name_does_not_begin_within_a_number():
+    assert names_printed("y=1_000 z=3") == ["z"]
+
+
 def test_names_with_signs_of_a_regular_expression():
     assert read_printed_number("recall@(5): 0.5", "recall@(5)") == 0.5
 

@@ -92,3 +92,11 @@ def test_failures_are_listed_and_times_are_short():
     assert "failed RuntimeError: no memory" in text
     assert "and 3 more to settle what was in doubt: 5.6 h" in text
     assert ": 0.1 s" in shown(replace(SUMMARY, seconds=0.001))
+
+
+def test_counts_are_spelled_and_long_times_have_units_of_their_own():
+    one = replace(SUMMARY, settings=1, distinct_runs=1, workload=replace(SUMMARY.workload, steps=1))
+    assert shown(one).startswith("1 setting, 1 run mlp-16-64-64-1 on regression, 1 step each: ")
+    assert ": 6 days" in shown(replace(SUMMARY, seconds=6 * 86_400.0))
+    assert ": 47.9 h" in shown(replace(SUMMARY, seconds=47.9 * 3600))
+    assert ": 3 years" in shown(replace(SUMMARY, seconds=3 * 365.25 * 86_400))

@@ -193,6 +193,14 @@ def test_a_training_that_diverges_is_told():
     assert "the training with mse diverged in step" in " ".join(found.notes)
 
 
+def test_a_training_that_grows_beyond_all_measure_is_told():
+    wild = compare("mse", "mae", settings={"lr": 1e9}, steps=5)
+    assert wild.courses[0].diverged is None
+    told = [note for note in wild.notes if "does not train: its loss went from" in note]
+    assert [note.split(" does not")[0] for note in told] == ["the training with mse", "the training with mae"]
+    assert not any("does not train" in note for note in compare("mse", "mae", steps=5).notes)
+
+
 def test_it_repeats_itself():
     one, other = (compare("cross-entropy", "focal", steps=5).to_dict() for _ in range(2))
     assert one == other

@@ -82,7 +82,7 @@ def sweep_command(
     if demo:
         _demonstrate(output, jobs, as_json)
     elif plan == EXPORT:
-        _export(exported, output)
+        _export(exported, output, as_json)
     else:
         options = {"resume": resume, "jobs": jobs, "engine": engine, "address": address, "audit": audit}
         options |= {"rounding": rounding, "dry_run": dry_run}
@@ -129,13 +129,16 @@ def _draw(result: "SweepResult", output: str) -> None:
         print(f"lossgauge: no pictures: {error}", file=sys.stderr)
 
 
-def _export(store: str | None, output: str | None) -> None:
+def _export(store: str | None, output: str | None, as_json: bool) -> None:
     from lossgauge.verbs.sweep import export_sweep
 
     if store is None or output is None:
         raise InputError("export needs a store and a file; write: lossgauge sweep export runs.db -o runs.csv")
     count = export_sweep(store, output)
-    print(f"{count} rows in {output}")
+    if as_json:
+        answer({"schema": "lossgauge.sweep-export/1", "rows": count, "table": output}, str, as_json)
+    else:
+        print(f"{count} row{'' if count == 1 else 's'} in {output}")
 
 
 def _demonstrate(output: str | None, jobs: int | None, as_json: bool) -> None:

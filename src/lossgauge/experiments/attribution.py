@@ -138,8 +138,9 @@ class _Work:
         self.runs, self.alpha = runs, alpha
         self.players = carriers(laboratory.reference, laboratory.laws, laboratory.companions())
         self.names = [player.key for player in self.players]
-        self.exact = 2 ** len(self.names) <= most
-        self.orders = [] if self.exact else draw_orders(self.names, most)
+        self.orders = [] if 2 ** len(self.names) <= most else draw_orders(self.names, most)
+        drawn = {some for order in self.orders for some in steps_of(order)}
+        self.exact = not self.orders or len(drawn) == 2 ** len(self.names)  # few players: the orders meet all subsets
         self.twin = Setting(nearest_power_of_two(alpha))
         # Where α is a power of two the same bits come out with everything co-scaled, and rounding is seen beside it.
         self.beside = Setting(alpha * Fraction(3, 4) if power_of_two(alpha) else alpha)
@@ -161,7 +162,8 @@ class _Work:
             runs=runs.made,
         )
         if runs.reference.diverged and runs.found[untouched].diverged:
-            reason = "the training diverges with the multiplier and without it, so there is nothing to attribute"
+            what = "the training diverges" if runs.outcome.own else f"{known.title} is not finite"
+            reason = f"{what} with the multiplier and without it, so there is nothing to attribute"
             return self._finish(replace(known, reason=reason))
         if runs.identical(untouched):
             reason = "every weight has the same bits after every step, with the multiplier and without it"

@@ -113,7 +113,7 @@ class Measurements:
         self.progress(done, len(wanted), _say(missing[:1]))
         for number, run in run_all(self.laboratory.training, plans, self.workers, self.limit):
             setting, done = missing[number], done + 1
-            self.found[setting] = self._failed(run) if isinstance(run, ScriptError) else self._measure(run)
+            self.found[setting] = self._conclude(setting, run)
             self.made[wanted[setting]] += 1
             self.kept.keep(setting.name, asdict(self.found[setting]))
             self.progress(done, len(wanted), _say([one for one in missing if one not in self.found]))
@@ -139,12 +139,16 @@ class Measurements:
     def _watch(self, setting: Setting) -> Watch:
         return replace(self.outcome.watch, bits=setting.comparable)
 
+    def _conclude(self, setting: Setting, run: Run | ScriptError) -> Measured:
+        if isinstance(run, ScriptError):
+            return Measured(math.nan, True, failure=str(run))
+        if setting.treatment == "scaler":  # only its bits are asked for, and it may leave every step out
+            return Measured(math.nan, not run.finite, digest_of(run))
+        return self._measure(run)
+
     def _measure(self, run: Run) -> Measured:
         value = self.outcome.read(run, self.laboratory.reference)
         return Measured(value, self.outcome.diverged(run, value), digest_of(run))
-
-    def _failed(self, error: ScriptError) -> Measured:
-        return Measured(math.nan, True, failure=str(error))
 
     def _identity(self) -> str:
         """The untouched run, and the value read from it: an outcome may depend on more than the weights."""

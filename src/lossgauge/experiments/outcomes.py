@@ -33,6 +33,11 @@ class Outcome:
     watch: Watch
     read: Callable[[Run, Run], float]
 
+    @property
+    def own(self) -> bool:
+        """Whether it is read from the training itself, not from what this prints or returns."""
+        return self.name in ("loss", "weights")
+
     def diverged(self, run: Run, value: float) -> bool:
         """Whether a run left the finite numbers, as far as this outcome notices.
 

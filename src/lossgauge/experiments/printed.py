@@ -2,10 +2,16 @@
 
 import re
 
-_NUMBER = r"(?P<number>[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)(?!\w|\.\d))"
+_TENSOR = r"(?:tensor\(\[?)?"
+_NUMBER = (
+    _TENSOR + r"(?P<number>[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)(?!\w|\.\d))"
+)
 _BETWEEN = r"(?:[\"']?\s*[:=]\s*[\"']?|\s+)"
-_NAMED = re.compile(r"(?P<name>[A-Za-z_][\w@/.-]*(?: [\w@/.-]+)*)(?:[\"']?\s*[:=]\s*[\"']?)" + _NUMBER, re.IGNORECASE)
-_BESIDE = re.compile(r"(?P<name>[A-Za-z_][\w@/.-]*)[ \t]+" + _NUMBER, re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?<!\w)(?P<name>[^\W\d][\w@/.-]*(?: [\w@/.-]+)*)(?:[\"']?\s*[:=]\s*[\"']?)" + _NUMBER, re.IGNORECASE
+)
+_BESIDE = re.compile(r"(?<!\w)(?P<name>[^\W\d][\w@/.-]*)[ \t]+" + _NUMBER, re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SHOWN = 12
 """Names that are listed at most."""
 
@@ -13,7 +19,8 @@ SHOWN = 12
 def read_printed_number(text: str, name: str) -> float | None:
     r"""The last number that was printed under a name.
 
-    It is found in `name: 0.12`, `name=0.12`, `name 0.12` and in JSON as `"name": 0.12`.
+    It is found in `name: 0.12`, `name=0.12`, `name 0.12`, `name tensor(0.12)` and in JSON as `"name": 0.12`, in
+    colour or not.
 
     >>> read_printed_number('loss 1.5\nepoch 2 loss: 0.25, accuracy=0.75', "loss")
     0.25
@@ -52,8 +59,8 @@ def _find_last(text: str, name: str) -> str | None:
     """The last number under a name, as it was printed."""
     pattern = re.compile(r"(?<![\w./-])" + re.escape(name) + _BETWEEN + _NUMBER, re.IGNORECASE)
     # Upper and lower case are two names where both are printed; a person who types one of them means that one.
-    exact = [match for match in pattern.finditer(text) if match[0].startswith(name)]
-    found = exact or list(pattern.finditer(text))
+    everything = list(pattern.finditer(_COLOUR.sub("", text)))
+    found = [match for match in everything if match[0].startswith(name)] or everything
     return found[-1]["number"] if found else None
 
 
@@ -66,5 +73,6 @@ def names_printed(text: str) -> list[str]:
     Returns:
         Each name once, those with a sign between name and number first, at most `SHOWN`.
     """
-    names = [match["name"].strip() for pattern in (_NAMED, _BESIDE) for match in pattern.finditer(text)]
+    plain = _COLOUR.sub("", text)
+    names = [match["name"].strip() for pattern in (_NAMED, _BESIDE) for match in pattern.finditer(plain)]
     return list(dict.fromkeys(names))[:SHOWN]

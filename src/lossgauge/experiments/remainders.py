@@ -1,7 +1,10 @@
 """What is left of a change when everything is co-scaled, and what it comes from."""
 
+from fractions import Fraction
+
 from lossgauge.experiments.measurements import Measurements, Setting
 from lossgauge.experiments.twins import GENTLE
+from lossgauge.laws.formats import SMALLEST_NORMAL
 from lossgauge.laws.law import Law
 from lossgauge.laws.multiplier import spell
 from lossgauge.laws.verdict import Verdict
@@ -28,11 +31,11 @@ def find_cause(runs: Measurements, twin: Setting) -> tuple[str, str]:
         return CONSTANT, "; ".join(_say(law) for law in broken)
     if unknown:
         return UNKNOWN, f"the law of {unknown[0].title} is not established"
-    if failure:
-        return UNKNOWN, failure
     beyond = _find_range(runs, twin)
     if beyond:
         return FORMAT, beyond
+    if failure:
+        return UNKNOWN, failure
     at = spell(twin.alpha)
     return UNKNOWN, (
         f"with everything co-scaled the bits differ at {at}, though every optimizer has a law; something else in the "
@@ -49,8 +52,10 @@ def _find_range(runs: Measurements, twin: Setting) -> str:
     if not runs.identical(inside):
         return (
             f"gradients multiplied by {at} on their way, and divided by it where they end, are not the same: some of "
-            "them leave the range of their number format, and mixed precision's scaler would help"
+            f"them leave the range of their number format, {_say_help(twin.alpha)}"
         )
+    if runs.found[twin].failure:
+        return ""
     if gentle != twin and runs.identical(gentle):
         return (
             f"with everything co-scaled the bits are equal at {spell(gentle.alpha)} but not at {at}: some quantity "
@@ -60,6 +65,13 @@ def _find_range(runs: Measurements, twin: Setting) -> str:
     if narrow:
         return f"{narrow[0].rpartition(':')[2]} works in float16, in which small squares and a small eps are lost"
     return ""
+
+
+def _say_help(alpha: Fraction) -> str:
+    """What to do, which depends on whether float32 itself could hold the multiplier."""
+    if SMALLEST_NORMAL["float32"] <= alpha < 1 / SMALLEST_NORMAL["float32"]:
+        return "and mixed precision's scaler would help"
+    return "for float32 itself ends at about 1e-38 and 3e38; choose an α well inside"
 
 
 def _say(law: Law) -> str:

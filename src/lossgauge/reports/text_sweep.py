@@ -14,6 +14,9 @@ from lossgauge.reports.numbers import spell_short
 
 FEW = 5
 """So many reasons and breaches are shown; the store has all of them."""
+DAY = 86_400
+YEAR = 365.25 * DAY
+"""Seconds."""
 
 
 def render_sweep(plain: Mapping[str, Any]) -> RenderableType:
@@ -27,7 +30,7 @@ def render_sweep(plain: Mapping[str, Any]) -> RenderableType:
     """
     optimizers: list[Mapping[str, Any]] = list(plain.get("optimizers", ()))
     parts: list[RenderableType] = [
-        Text(f"{plain['settings']} settings, {plain['distinct_runs']} runs", style="bold"),
+        Text(f"{_count(plain['settings'], 'setting')}, {_count(plain['distinct_runs'], 'run')}", style="bold"),
         write_paragraph(_say_what(plain)),
         Padding(_tabulate_runs(optimizers, plain["planned"]), (0, 0, 0, 2)),
     ]
@@ -44,7 +47,7 @@ def render_sweep(plain: Mapping[str, Any]) -> RenderableType:
 
 
 def _say_what(plain: Mapping[str, Any]) -> str:
-    steps = f"{plain['workload']['steps']} steps each"
+    steps = f"{_count(plain['workload']['steps'], 'step')} each"
     model = f"{plain['workload']['model']} on {plain['workload']['data']}"
     if plain["planned"]:
         return f"{model}, {steps}: about {_spell_time(plain['seconds'])}. Nothing was run."
@@ -129,4 +132,10 @@ def _list_lines(plain: Mapping[str, Any], optimizers: Sequence[Mapping[str, Any]
 def _spell_time(seconds: float) -> str:
     if seconds < 90:
         return f"{max(seconds, 0.1):.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 2 * DAY:
+        return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / DAY:.0f} days" if seconds < 2 * YEAR else f"{spell_short(seconds / YEAR)} years"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

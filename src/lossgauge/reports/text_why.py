@@ -94,7 +94,9 @@ def spell_factor(plain: Mapping[str, Any]) -> str:
         Text such as `1e5`, `2**17`.
     """
     spelled = str(plain["spelled"])
-    return spelled if "**" in spelled or "/" in spelled else spell_value(read_number(plain["alpha"]) or spelled)
+    if "**" in spelled or "/" in spelled:
+        return spelled
+    return spell_value(read_number(plain["alpha"]) or spelled).replace("e+", "e")
 
 
 def spell_part(share: float) -> str:

@@ -37,7 +37,11 @@ def main(place: str) -> None:
 
         run_gauged(request, place)
     else:
-        write_answer(place, _answer(request, Path(place).parent))
+        try:
+            write_answer(place, _answer(request, Path(place).parent))
+        except KeyboardInterrupt:  # who waits for us says so; a traceback through this file would tell nobody anything
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def serve(asked: int, answered: int) -> None:

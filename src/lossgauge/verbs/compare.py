@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 EXACT = (Relation.IDENTICAL, Relation.PURE, Relation.PER_BATCH)
 """Relations in which a batch has an exact factor, of which more digits mean something."""
+GROWN = 1000
+"""A loss that ends so many times as large as it began is no training."""
 MOVED = 1.1
 """A factor that has grown or shrunk by less than this over the training is taken out once."""
 
@@ -146,8 +148,20 @@ class _Trial:
             if diverged is not None:
                 name = (self.bench.pair.first if along == "a" else self.bench.pair.second).name
                 self.notes.append(f"the training with {name} diverged in step {diverged}; choose a smaller lr")
+            elif points:
+                self._look_for_growth(start, points[-1], along)
             found.append(Course(along, (start, *points), alpha, diverged))
         return tuple(found)
+
+    def _look_for_growth(self, start: Point, end: Point, along: str) -> None:
+        """Say that a training did not train at all, since what is measured along it then means nothing."""
+        before, after = (start.value_a, end.value_a) if along == "a" else (start.value_b, end.value_b)
+        if 0 < GROWN * before < after:
+            name = (self.bench.pair.first if along == "a" else self.bench.pair.second).name
+            self.notes.append(
+                f"the training with {name} does not train: its loss went from {before:.3g} to {after:.3g} in "
+                f"{end.step} steps; choose a smaller lr"
+            )
 
     def compensate(self, relation: Relation, factor: Fraction | None, last: Point) -> tuple[Compensation, ...]:
         """The settings for the factor at the start, and for that after training where it has moved."""

@@ -125,6 +125,8 @@ class _Question:
             drive(self.plan, store, executor, self._begin(store, resume), notify)
             seconds = time.perf_counter() - begin
             summary = summarise_store(self.plan, store, self.obstacles, self.laws, executor.name, seconds)
+            if self.audit and not summary.reused:
+                summary = replace(summary, notes=(*summary.notes, "no result is reused, so there is nothing to audit"))
             return SweepResult(summary, tuple(store.rows()))
         finally:
             store.close()

@@ -66,6 +66,7 @@ def test_flags_words_and_tuples_stay_what_they_are():
         "1..2 log 2.5",
         "1..2 even 1",
         "0..1 step 1e-9",
+        "0..1e300 step 1e-300",
         "2**-6000..2**6000 step 1.0001^1",
         float("nan"),
         float("inf"),
@@ -77,3 +78,10 @@ def test_what_cannot_be_read_is_said_in_one_line(written: Any):
     with pytest.raises(InputError, match=r"^lr ") as error:
         read_axis("lr", written)
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize("text", ["1e-300..3e300 log 3", "3e-400..1e-200 log 3", "3e-900..7e-700 log 3"])
+def test_values_between_ends_that_lie_beyond_a_float_are_geometric_all_the_same(text: str):
+    first, middle, last = read_axis("lr", text)
+    assert abs(middle**2 / (first * last) - 1) < Fraction(1, 10**9)

@@ -5,13 +5,13 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from lossgauge.errors import InputError
 from lossgauge.experiments.sweeping.ranges import read_axis
 from lossgauge.frameworks.registry import subject_named
 from lossgauge.frameworks.subject import Hyperparameter, Problem, Subject
-from lossgauge.laws.spelling import spell_value
+from lossgauge.laws.spelling import spell_alpha, spell_value
 from lossgauge.records.sweep import Value
 
 MOST_TRIED = 1000
@@ -136,7 +136,7 @@ class OptimizerEntry:
 
     def _fit_tuple(self, where: str, value: Any, entries: Sequence[Hyperparameter]) -> Value:
         if not isinstance(value, tuple) or len(value) != len(entries):
-            raise InputError(f"{where} is {value!r}, expected {len(entries)} numbers in a list")
+            raise InputError(f"{where} is {_spell(value)}, expected {len(entries)} numbers in a list")
         pairs = zip(value, entries, strict=True)
         return tuple(_number(_fit(f"{where}, entry {h.name}", number, h)) for number, h in pairs)
 
@@ -189,10 +189,17 @@ def _fit(where: str, value: Any, hyperparameter: Hyperparameter) -> Value:
     if kind in ("number", "count") and (
         isinstance(value, (bool, str, tuple)) or (value is None and not _none(hyperparameter))
     ):
-        raise InputError(f"{where} is {value!r}, expected a number such as 1e-3, '2**-10' or '1/256'")
+        raise InputError(f"{where} is {_spell(value)}, expected a number such as 1e-3, '2**-10' or '1/256'")
     if kind == "flag" and not (isinstance(value, bool) or value is None):
-        raise InputError(f"{where} is {value!r}, expected true or false")
+        raise InputError(f"{where} is {_spell(value)}, expected true or false")
     return value
+
+
+def _spell(value: Any) -> str:
+    """A value in a message: lists and numbers as in a plan."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_spell, cast('tuple[Any, ...]', value)))}]"
+    return spell_alpha(value) if isinstance(value, Fraction) else repr(value)
 
 
 def _none(hyperparameter: Hyperparameter) -> bool:

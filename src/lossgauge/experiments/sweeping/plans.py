@@ -39,6 +39,9 @@ from lossgauge.records.sweep import PRECISIONS, Plan, Setting, Workload
 ALPHA = "alpha"
 """The name of the loss multiplier in `[grid]` and `[fixed]`; in `[optimizer.NAME]` it is a hyperparameter's."""
 
+POINTS = 10_000
+"""The most values of one curve."""
+
 _NEEDED = ("model", "loss", "data", "steps", "optimizer")
 _KEYS = (*_NEEDED, "points", "seeds", "precision", "grid", "fixed")
 
@@ -143,7 +146,7 @@ def _read_workload(written: Mapping[str, Any]) -> Workload:
             raise InputError(f"{key} is {written[key]!r}, expected module:name or the name of a built-in one")
         names[key] = _importable(key, written[key].strip())
     steps = _read_count("steps", written["steps"], 1)
-    return Workload(**names, steps=steps, points=_read_count("points", written.get("points", 50), 2))
+    return Workload(**names, steps=steps, points=_read_count("points", written.get("points", 50), 2, POINTS))
 
 
 def _importable(key: str, name: str) -> str:
@@ -155,9 +158,11 @@ def _importable(key: str, name: str) -> str:
     return name
 
 
-def _read_count(name: str, value: Any, least: int) -> int:
+def _read_count(name: str, value: Any, least: int, most: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"{name} is {value!r}, expected a whole number of at least {least}")
+    if most is not None and value > most:
+        raise InputError(f"{name} is {value}, expected at most {most}")
     return value
 
 

@@ -134,7 +134,15 @@ def _between(first: Fraction, last: Fraction, part: Fraction) -> Fraction:
     factor = exact_power(last / first, part)
     if factor is not None:
         return first * factor
-    return rational(float(first) * float(last / first) ** float(part))
+    try:
+        value = float(first) * float(last / first) ** float(part)
+    except OverflowError:
+        value = math.inf
+    if 0 < value < math.inf and float(first) > 0:
+        return rational(value)
+    # Where a float ends in between: the whole power of two exactly, the rest as a float.
+    power = _log2(first) + float(part) * (_log2(last) - _log2(first))
+    return Fraction(2) ** math.floor(power) * Fraction(2.0 ** (power % 1))
 
 
 def _multiply(name: str, text: str, first: Fraction, last: Fraction, step: Fraction | None) -> list[Fraction]:
@@ -157,5 +165,5 @@ def _add(name: str, text: str, first: Fraction, last: Fraction, step: Fraction |
         raise InputError(f"{name} is {text!r}, expected a step that leads from the first value to the last")
     count = int((last - first) / step) + 1
     if count > MOST:
-        raise InputError(f"{name} has {count} values, expected at most {MOST}")
+        raise InputError(f"{name} is {text!r}, which is more than {MOST} values; give a larger step")
     return [first + step * index for index in range(count)]

@@ -49,6 +49,7 @@ def test_a_parameter_reaches_the_formula():
         ("focal:gama=2", "did you mean 'gamma'?"),
         ("mse:delta=2", "mse has no parameter 'delta'; expected none"),
         ("focal:2", "focal has no parameter '2'"),
+        ("huber:delta", "delta of huber has no value, expected huber:delta=…"),
         ("focal:gamma=-1", "gamma of focal is -1, expected a number of at least 0"),
         ("focal:gamma=two", "gamma of focal is 'two'"),
         ("focal:gamma=inf", "expected a finite number"),

@@ -123,7 +123,7 @@ def test_what_diverges_stops_at_its_step_and_leaves_its_neighbours_alone(tier):
 
 
 @pytest.mark.parametrize("tier", TIERS)
-@pytest.mark.parametrize("target", ["torch.optim:LBFGS", f"{HERE}:Centred", f"{HERE}:ByShape", f"{HERE}:Leaking"])
+@pytest.mark.parametrize("target", ["torch.optim:LBFGS", f"{HERE}:Noisy", "tests.zoo.styles:DataAttributes"])
 def test_what_cannot_be_stacked_runs_serially_and_says_so(target, tier):
     work = replace(SMALL, steps=3)
     settings = [Setting(target, {"lr": 0.01}), Setting(target, {"lr": 0.02}, seed=1)]

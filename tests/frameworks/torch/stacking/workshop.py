@@ -1,5 +1,6 @@
 """Models, losses, data and optimizers that tests name as a plan would."""
 
+import math
 from typing import Any
 
 import torch
@@ -159,3 +160,35 @@ class Thresholded(torch.optim.Optimizer):
             for p in group["params"]:
                 step = p.grad.sign() * p.grad.abs() ** group["power"] if group["power"] > 0.75 else p.grad
                 p.sub_(group["lr"] * step)
+
+
+def without_biases() -> nn.Module:
+    return nn.Sequential(nn.Linear(16, 8, bias=False), nn.Tanh(), nn.Linear(8, 1, bias=False))
+
+
+class WithinLimit(torch.optim.Optimizer):
+    """Decides by the norm of all gradients, which replicas may not agree on."""
+
+    def __init__(self, params: list[Tensor], lr: float = 0.01, limit: float = 1.0) -> None:
+        super().__init__(params, {"lr": lr, "limit": limit})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            norm = math.sqrt(sum(float(p.grad.square().sum()) for p in group["params"]))
+            factor = group["limit"] / norm if norm > group["limit"] else 1.0
+            for p in group["params"]:
+                p.sub_(p.grad / (1 + p.grad.norm()), alpha=group["lr"] * factor)
+
+
+class Noisy(torch.optim.Optimizer):
+    """Draws random numbers."""
+
+    def __init__(self, params: list[Tensor], lr: float = 0.01) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(p.grad + torch.randn_like(p), alpha=group["lr"])

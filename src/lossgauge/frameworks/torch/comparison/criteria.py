@@ -170,6 +170,8 @@ def _read_parameters(name: str, formula: Formula, text: str) -> dict[str, Any]:
     for piece in filter(None, (part.strip() for part in text.split(","))):
         key, equals, value = (part.strip() for part in piece.rpartition("="))
         last = key if equals else last
+        if piece in formula.parameters:
+            raise InputError(f"{piece} of {name} has no value, expected {name}:{piece}=…")
         if last not in formula.parameters:
             own = " or ".join(f"{known}=…" for known in formula.parameters) or "none"
             near = difflib.get_close_matches(last, list(formula.parameters), n=1, cutoff=0.5)

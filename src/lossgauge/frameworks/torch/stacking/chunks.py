@@ -13,8 +13,7 @@ from lossgauge.frameworks.torch.stacking.gradients import gradient_function, tra
 from lossgauge.frameworks.torch.stacking.layout import Layout, companions, starting_rows
 from lossgauge.frameworks.torch.stacking.plans import Plan
 from lossgauge.frameworks.torch.stacking.precisions import as_input, weight_format
-from lossgauge.frameworks.torch.stacking.program import Recording
-from lossgauge.frameworks.torch.stacking.updates import StackedUpdate
+from lossgauge.frameworks.torch.stacking.updates import Update
 from lossgauge.frameworks.torch.stacking.workloads import Material
 from lossgauge.records.sweep import Outcome, Setting
 
@@ -33,15 +32,13 @@ class Chunk:
         material: What is trained.
         settings: One for each replica.
         layout: Where their weights lie.
-        recording: What their optimizer does, for the group they belong to.
-        members: Their places in that group.
+        updating: Given their weights, (replicas, width), what makes the steps of their optimizer.
     """
 
     material: Material
     settings: Sequence[Setting]
     layout: Layout
-    recording: Recording
-    members: Sequence[int]
+    updating: Callable[[Tensor], Update]
 
     def __post_init__(self) -> None:
         """Make the models and stack their weights."""
@@ -50,7 +47,7 @@ class Chunk:
         models = {seed: self.material.model(seed, dtype) for seed in {setting.seed for setting in self.settings}}
         self.model: nn.Module = models[self.settings[0].seed]
         rows = starting_rows(self.layout, self.material, self.settings)
-        self.update = StackedUpdate(self.recording, self.members, rows)
+        self.update = self.updating(rows)
         self.rows = self.update.slots[0]
         self.alpha = torch.tensor([float(s.alpha) for s in self.settings], dtype=torch.float64).to(dtype)
         self.weights = dict(zip((p.name for p in self.layout.places), self.layout.views(self.rows), strict=True))
@@ -126,24 +123,24 @@ class Chunk:
             finite = all(bool(torch.isfinite(w).all()) for w in self.layout.read(self.rows[place]))
             if not diverged[place] and not (finite and np.isfinite(losses[place])):
                 diverged[place] = step + 1
+            if diverged[place]:
+                self.update.bury(int(place))
+                continue
             for slot in self.update.slots:
-                if diverged[place]:
-                    slot[place].zero_()
-                else:
-                    _clear_gaps(slot[place], self.layout)
+                _clear_gaps(slot[place], self.layout)
 
 
-def replicas_in_cache(layout: Layout, recording: Recording) -> int:
+def replicas_in_cache(layout: Layout, slots: int) -> int:
     """How many replicas to stack: enough to share the cost of a call, few enough for their numbers to stay near.
 
     Args:
         layout: The weights of one.
-        recording: The states of its optimizer.
+        slots: How many numbers there are for each weight: itself, its gradient, the states of its optimizer.
 
     Returns:
         The same on every machine, so that the same chunks are made everywhere.
     """
-    needed = layout.width * 4 * (recording.slots + 2)
+    needed = layout.width * 4 * (slots + 2)
     return max(2, min(MOST_REPLICAS, NEAR_MEMORY // needed))
 
 

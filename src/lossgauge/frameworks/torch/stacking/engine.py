@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lossgauge.errors import InputError
 from lossgauge.frameworks.torch.stacking.chunks import Chunk, replicas_in_cache
-from lossgauge.frameworks.torch.stacking.groups import grouped, key_of
+from lossgauge.frameworks.torch.stacking.groups import grouped, key_of, parts_of
 from lossgauge.frameworks.torch.stacking.layout import Layout
 from lossgauge.frameworks.torch.stacking.native.training import (
     NoCompiler,
@@ -20,8 +22,10 @@ from lossgauge.frameworks.torch.stacking.precisions import weight_format
 from lossgauge.frameworks.torch.stacking.program import Recording, Unstackable
 from lossgauge.frameworks.torch.stacking.recording import record
 from lossgauge.frameworks.torch.stacking.replicated import Divided
-from lossgauge.frameworks.torch.stacking.serial import run_serially
+from lossgauge.frameworks.torch.stacking.serial import build_optimizer, run_serially
+from lossgauge.frameworks.torch.stacking.tensorwise import TensorwiseUpdate, acts_tensorwise
 from lossgauge.frameworks.torch.stacking.trial import acts_elementwise, examine
+from lossgauge.frameworks.torch.stacking.updates import StackedUpdate, Update
 from lossgauge.frameworks.torch.stacking.workloads import Material, check_workload, load_material
 from lossgauge.records.sweep import Outcome, Setting, Workload
 
@@ -32,6 +36,8 @@ SLAB, FEWEST = 256, 16
 """How many settings are recorded together, at most and at least."""
 KEPT = 2_000_000
 """The scalars of all steps are kept meanwhile: fewer settings go together where their steps are more than this."""
+TENSORWISE_SLOTS = 4
+"""As many numbers for each weight are counted with where nothing is known of an optimizer's states."""
 Progress = Callable[[int], None]
 
 
@@ -96,15 +102,17 @@ class _Run:
         try:
             recording = record(settings, layout.width, self.material.workload.steps, weight_format(precision))
             if not self._tried(settings, layout):
-                return self._serially(settings)
+                return self._tensorwise(settings, layout)
         except Divided as division:
-            return self._divided(settings, division.mask)
+            return self._divided(settings, division.mask, self.group)
         except Unstackable:
-            return self._serially(settings)
-        except Exception:  # of one setting's numbers: found by halving, and told by its own serial run
-            if len(settings) == 1:
-                return self._serially(settings)
-            return self._divided(settings, np.arange(len(settings)) < len(settings) // 2)
+            return self._tensorwise(settings, layout)
+        except Exception:  # of one setting's numbers, or because weights are expected to have a shape
+            refused = np.array([_is_refused(setting, layout) for setting in settings])
+            if len(settings) == 1 or refused.all():
+                return self._tensorwise(settings, layout)
+            half = np.arange(len(settings)) < len(settings) // 2
+            return self._divided(settings, refused if refused.any() else half, self.group)
         if way == "compiled":
             try:
                 return train_natively(self.material, settings, recording, self.progress)
@@ -123,16 +131,65 @@ class _Run:
         return "stacked" if not found.refusal and (found.light or self.tier == "stacked") else "serial"
 
     def _stacked(self, settings: Sequence[Setting], layout: Layout, recording: Recording) -> list[Outcome]:
-        most = self.chunk or replicas_in_cache(layout, recording)
-        count = -(-len(settings) // most)
         outcomes: list[Outcome] = []
-        for members in np.array_split(np.arange(len(settings)), count):
-            part = [int(place) for place in members]
-            told = self.progress
-            if len(part) == 1:  # torch calls other code for one matrix than for several: the only one runs twice
-                part, told = part * 2, lambda steps: self.progress(steps // 2)
+        for part in self._parts(len(settings), replicas_in_cache(layout, recording.slots)):
+
+            def updating(rows: Tensor, part: list[int] = part) -> Update:
+                return StackedUpdate(recording, part, rows)
+
+            chunk = Chunk(self.material, [settings[place] for place in part], layout, updating)
+            alone = part[:1] == part[1:]
+            found = chunk.train((lambda steps: self.progress(steps // 2)) if alone else self.progress)
+            outcomes += found[:1] if alone else found
+        return outcomes
+
+    def _parts(self, count: int, most: int) -> list[list[int]]:
+        """The places in each chunk; one alone is there twice, for torch calls other code for one matrix than for 2."""
+        most = self.chunk or most
+        parts = [[int(place) for place in part] for part in np.array_split(np.arange(count), -(-count // most))]
+        return [part * 2 if len(part) == 1 else part for part in parts]
+
+    def _tensorwise(self, settings: Sequence[Setting], layout: Layout) -> list[Outcome]:
+        """Where an optimizer does not act on every element alone: by stacks of weight tensors, or one by one."""
+        found = examine(self.material.workload, settings[0].precision)
+        if found.refusal or not (found.light or self.tier == "stacked"):
+            return self._serially(settings)
+        dtype = weight_format(settings[0].precision)
+        built = np.array([_is_built(setting, layout, dtype) for setting in settings])
+        if not built.any():
+            return self._serially(settings)
+        if not built.all():
+            return self._divided(settings, built, partial(self._tensorwise, layout=layout))
+        for numbers in (True, False):
+            parts = parts_of(settings, numbers)
+            key = (*key_of(settings[0]), layout, numbers)
+            if key not in _TRIALS:
+                largest = [settings[place] for place in max(parts, key=len)]
+                _TRIALS[key] = acts_tensorwise(largest, layout, dtype, numbers)
+            if _TRIALS[key]:
+                return _trained_apart(settings, parts, partial(self._by_tensors, layout=layout, numbers=numbers))
+        return self._serially(settings)
+
+    def _by_tensors(self, settings: Sequence[Setting], layout: Layout, numbers: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for part in self._parts(len(settings), replicas_in_cache(layout, TENSORWISE_SLOTS)):
             chosen = [settings[place] for place in part]
-            outcomes += Chunk(self.material, chosen, layout, recording, part).train(told)[: len(members)]
+            several = chosen[: len(set(part))]
+
+            def updating(rows: Tensor, chosen: list[Setting] = chosen) -> Update:
+                return TensorwiseUpdate(chosen, layout, rows, numbers)
+
+            try:
+                found = Chunk(self.material, chosen, layout, updating).train(lambda steps: None)
+            except Exception as error:  # weights decided something, or one replica's numbers: again, without the others
+                if len(several) == 1:
+                    outcomes += self._serially(several)
+                    continue
+                mask = error.mask if isinstance(error, Divided) else np.arange(len(several)) < len(several) // 2
+                outcomes += self._divided(several, mask, lambda side: self._by_tensors(side, layout, numbers))
+            else:
+                outcomes += found[: len(several)]
+                self.progress(len(several) * self.material.workload.steps)
         return outcomes
 
     def _serially(self, settings: Sequence[Setting]) -> list[Outcome]:
@@ -142,16 +199,42 @@ class _Run:
             self.progress(self.material.workload.steps)
         return outcomes
 
-    def _divided(self, settings: Sequence[Setting], mask: np.ndarray) -> list[Outcome]:
-        outcomes: dict[int, Outcome] = {}
-        for side in (mask, ~mask):
-            places = [int(place) for place in np.flatnonzero(side)]
-            if places:
-                outcomes |= zip(places, self.group([settings[place] for place in places]), strict=True)
-        return [outcomes[place] for place in range(len(settings))]
+    def _divided(
+        self, settings: Sequence[Setting], mask: np.ndarray, train: Callable[[list[Setting]], list[Outcome]]
+    ) -> list[Outcome]:
+        sides = [[int(place) for place in np.flatnonzero(side)] for side in (mask, ~mask)]
+        return _trained_apart(settings, [side for side in sides if side], train)
 
     def _tried(self, settings: Sequence[Setting], layout: Layout) -> bool:
         key = (*key_of(settings[0]), layout)
         if key not in _TRIALS:
             _TRIALS[key] = acts_elementwise(settings, layout)
         return _TRIALS[key]
+
+
+def _is_refused(setting: Setting, layout: Layout) -> bool:
+    """Whether even one step of this setting alone cannot be recorded."""
+    try:
+        record([setting], layout.width, 1, weight_format(setting.precision))
+    except Exception:
+        return True
+    return False
+
+
+def _is_built(setting: Setting, layout: Layout, dtype: torch.dtype) -> bool:
+    """Whether the optimizer accepts these hyperparameters and weights of these shapes."""
+    try:
+        build_optimizer(setting, [torch.nn.Parameter(torch.zeros(p.shape, dtype=dtype)) for p in layout.places])
+    except Exception:
+        return False
+    return True
+
+
+def _trained_apart(
+    settings: Sequence[Setting], parts: Sequence[Sequence[int]], train: Callable[[list[Setting]], list[Outcome]]
+) -> list[Outcome]:
+    """Train parts of the settings one after the other; the outcomes are in the order of the settings."""
+    outcomes: dict[int, Outcome] = {}
+    for places in parts:
+        outcomes |= zip(places, train([settings[place] for place in places]), strict=True)
+    return [outcomes[place] for place in range(len(settings))]

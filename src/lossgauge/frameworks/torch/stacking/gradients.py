@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from lossgauge.frameworks.torch.stacking.precisions import evaluation
+from lossgauge.frameworks.torch.stacking.tracer import trace
 
 Loss = Callable[[Any, Tensor], Tensor]
 Traced = Callable[..., tuple[Tensor, list[Tensor]]]
@@ -64,4 +64,4 @@ def trace_stacked(
     """
     many = vmap(function, in_dims=(0, 0, 0, None, None))
     copies = {name: value.clone() for name, value in buffers.items()}
-    return make_fx(many)(weights, copies, alpha, *batch)
+    return trace(many, (weights, copies, alpha, *batch), {})

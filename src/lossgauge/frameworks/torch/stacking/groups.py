@@ -25,6 +25,24 @@ def key_of(setting: Setting) -> Key:
     )
 
 
+def parts_of(settings: Sequence[Setting], numbers: bool) -> list[list[int]]:
+    """Divide a group for optimizers whose code takes other hyperparameters as they are.
+
+    Args:
+        settings: Of one group.
+        numbers: Whether single floating-point hyperparameters may differ within a part; tuples of them may not.
+
+    Returns:
+        The places of each part's settings.
+    """
+    found: dict[Key, list[int]] = {}
+    for place, setting in enumerate(settings):
+        values = sorted(setting.hyperparameters.items())
+        fixed = tuple((name, repr(value)) for name, value in values if not (numbers and isinstance(value, float)))
+        found.setdefault(fixed, []).append(place)
+    return list(found.values())
+
+
 def grouped(settings: Sequence[Setting]) -> list[list[int]]:
     """Sort settings into groups.
 

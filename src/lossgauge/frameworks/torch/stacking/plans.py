@@ -68,7 +68,7 @@ class Plan:
         self._values[node] = result
         if target is operator.getitem:
             return
-        if target._schema.is_mutable:
+        if target._schema.is_mutable and all(part.alias_info is not None for part in target._schema.returns):
             self._calls.append(lambda: target(*arguments, **options))
             return
         if self._is_view(result, (arguments, options)):

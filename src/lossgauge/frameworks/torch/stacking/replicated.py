@@ -9,9 +9,13 @@ import gc
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
+
+_VOTERS: ContextVar[np.ndarray | None] = ContextVar("voters", default=None)
+"""Who takes part in decisions; None for all."""
 
 
 class Divided(Exception):
@@ -84,6 +88,23 @@ class Replicated(float):
         return cls(array[:1] if alike else array)
 
 
+@contextlib.contextmanager
+def voting(sound: np.ndarray) -> Iterator[None]:
+    """Let only some replicas take part in decisions; the others, whose numbers mean nothing any more, follow.
+
+    Args:
+        sound: True for each replica that decides.
+
+    Yields:
+        Nothing; outside all decide.
+    """
+    token = _VOTERS.set(sound)
+    try:
+        yield
+    finally:
+        _VOTERS.reset(token)
+
+
 def agreed(mask: np.ndarray) -> bool:
     """What all replicas say.
 
@@ -96,8 +117,10 @@ def agreed(mask: np.ndarray) -> bool:
     Raises:
         Divided: Where they differ.
     """
-    first = bool(mask.flat[0])
-    if bool((mask != first).any()):
+    voters = _VOTERS.get()
+    answers = mask[voters] if voters is not None and mask.shape == voters.shape and voters.any() else mask
+    first = bool(answers.flat[0])
+    if bool((answers != first).any()):
         raise Divided(mask.astype(bool))
     return first
 

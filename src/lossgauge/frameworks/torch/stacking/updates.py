@@ -1,7 +1,7 @@
 """Running recorded programs on stacked tensors."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -9,6 +9,25 @@ from torch import Tensor
 
 from lossgauge.frameworks.torch.stacking.operations import TABLE, TRUTHS
 from lossgauge.frameworks.torch.stacking.program import Operation, Program, Recording
+
+
+class Update(Protocol):
+    """Weights and gradients of a chunk of replicas, and the steps of their optimizer."""
+
+    slots: list[Tensor]
+
+    @property
+    def gradient(self) -> Tensor:
+        """Where the gradient of the next step is written."""
+        ...
+
+    def step(self, number: int) -> None:
+        """Make one step."""
+        ...
+
+    def bury(self, place: int) -> None:
+        """Set everything a replica has to zero."""
+        ...
 
 
 class StackedUpdate:
@@ -45,6 +64,15 @@ class StackedUpdate:
             self._scalars = chosen.to(self.slots[0].dtype).unsqueeze(-1).unbind(0)
             self._last = rows
         self._plans[self.recording.steps[number]].run(self._scalars, self._buffer)
+
+    def bury(self, place: int) -> None:
+        """Set everything a replica has to zero: it does not count any more.
+
+        Args:
+            place: Its place.
+        """
+        for slot in self.slots:
+            slot[place].zero_()
 
     def _buffer(self, number: int, truth: bool) -> Tensor:
         key = (number, truth)

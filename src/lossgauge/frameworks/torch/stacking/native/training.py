@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._decomp import core_aten_decompositions, get_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from lossgauge.frameworks.torch.stacking.course import outcome_of
 from lossgauge.frameworks.torch.stacking.gradients import gradient_function
@@ -24,6 +23,7 @@ from lossgauge.frameworks.torch.stacking.native.translation import Translation
 from lossgauge.frameworks.torch.stacking.native.updates import update_differs, update_source
 from lossgauge.frameworks.torch.stacking.precisions import as_input, weight_format
 from lossgauge.frameworks.torch.stacking.program import Recording
+from lossgauge.frameworks.torch.stacking.tracer import trace
 from lossgauge.frameworks.torch.stacking.trial import differs_alone
 from lossgauge.frameworks.torch.stacking.workloads import Material, load_material
 from lossgauge.records.sweep import Outcome, Setting, Workload
@@ -116,7 +116,7 @@ def native_model(workload: Workload, precision: str) -> NativeModel:
     function = gradient_function(model, material.loss, precision)
     alpha = torch.ones((), dtype=weight_format(precision))
     decompositions: Any = {**core_aten_decompositions(), **get_decompositions(SIMPLER)}
-    graph = make_fx(function, decomposition_table=decompositions)(weights, {}, alpha, x, y).graph
+    graph = trace(function, (weights, {}, alpha, x, y), decompositions).graph
     graph.eliminate_dead_code()
     inputs = [
         *(View(f"(w + {p.start})", p.shape, row_major(p.shape)) for p in layout.places),
