@@ -25,6 +25,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the sweep in 
 Jobs = Annotated[int | None, typer.Option(help="Processes; by default one per core.")]
 Engine = Annotated[str, typer.Option(help="Where it runs: local or ray.")]
 Address = Annotated[str | None, typer.Option(help="Of a Ray cluster; by default one is started here.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")]
 Audited = Annotated[int, typer.Option("--audit", metavar="N", help="Run N reused settings all the same, and compare.")]
 Rounding = Annotated[
     str, typer.Option(help="Settings that differ by rounding from one that is run: reuse its result, or run.")
@@ -45,6 +46,7 @@ def sweep_command(
     jobs: Jobs = None,
     engine: Engine = "local",
     address: Address = None,
+    device: Device = "auto",
     audit: Audited = 0,
     rounding: Rounding = "reuse",
     dry_run: DryRun = False,
@@ -72,6 +74,7 @@ def sweep_command(
         jobs: Processes, a count.
         engine: `local` or `ray`.
         address: Of a Ray cluster.
+        device: `auto`, `cpu` or `cuda`.
         audit: How many reused results to check.
         rounding: `reuse` or `run`.
         dry_run: Whether only to say what would be done.
@@ -85,7 +88,7 @@ def sweep_command(
         _export(exported, output, as_json)
     else:
         options = {"resume": resume, "jobs": jobs, "engine": engine, "address": address, "audit": audit}
-        options |= {"rounding": rounding, "dry_run": dry_run}
+        options |= {"device": device, "rounding": rounding, "dry_run": dry_run}
         _sweep(_only(plan, exported), store, options, output, as_json)
 
 

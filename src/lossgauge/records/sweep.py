@@ -142,7 +142,7 @@ class Outcome:
         diverged_at: The first step, from 1, whose loss or weights were not finite; None where all were.
         curve: The loss per unit of loss at `Workload.marks`, as far as it came.
         digest: A digest of the bytes of the final weights; empty where there are none.
-        engine: What ran it: `compiled`, `stacked` or `serial`.
+        engine: What ran it: `compiled`, `stacked`, `serial` or `cuda`.
         message: Why it failed, in one line.
     """
 

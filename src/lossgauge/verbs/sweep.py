@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lossgauge.errors import InputError
+from lossgauge.experiments.sweeping.devices import DEVICES, choose_tiers, find_device
 from lossgauge.experiments.sweeping.driver import Course, drive
 from lossgauge.experiments.sweeping.executors.executor import Executor
 from lossgauge.experiments.sweeping.executors.local import LocalExecutor
@@ -25,7 +26,7 @@ from lossgauge.verbs.laws import law_of_name
 ENGINES = ("local", "ray")
 ROUNDINGS = ("reuse", "run")
 
-__all__ = ["ENGINES", "ROUNDINGS", "Course", "SweepResult", "export_sweep", "sweep"]
+__all__ = ["DEVICES", "ENGINES", "ROUNDINGS", "Course", "SweepResult", "export_sweep", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def sweep(
     jobs: int | None = None,
     engine: str = "local",
     address: str | None = None,
+    device: str = "auto",
     audit: int = 0,
     rounding: str = "reuse",
     dry_run: bool = False,
@@ -76,6 +78,8 @@ def sweep(
         jobs: How many processes; by default one per core.
         engine: `local` or `ray`.
         address: Of a Ray cluster; None starts one on this machine.
+        device: `cpu`, `cuda`, or `auto`: what the store was begun with, else an accelerator of this machine if there is
+            one. What an accelerator cannot train, the processor does.
         audit: How many reused results are held against runs of their own. With an audit, settings whose symmetry is
             in doubt (autocast, α far from 1) are tried too: the farthest of each orbit, for those in between.
         rounding: `reuse` lets a run stand for settings that differ from it by rounding, `run` does not.
@@ -90,8 +94,8 @@ def sweep(
         >>> sweep("plan.toml", store="runs.db").summary.distinct_runs  # doctest: +SKIP
         1953
     """
-    _check(engine, rounding, audit, jobs)
-    question = _ask(plan, rounding, audit)
+    _check(engine, device, rounding, audit, jobs)
+    question = _ask(plan, rounding, audit, device)
     if dry_run:
         return question.forecast(LocalExecutor(jobs).jobs)
     executor = _executor(engine, jobs, address, watcher or Watcher())
@@ -108,11 +112,13 @@ class _Question:
     obstacles: Mapping[str, str]
     rounding: str
     audit: int
+    device: str
 
     def forecast(self, jobs: int) -> SweepResult:
         """What would be done."""
         runs = [share.number for share in self.shares if share.number == share.run]
-        seconds = estimate_seconds(self.plan, runs, jobs)
+        tiers = choose_tiers(self.plan, find_device(self.device, "local"), "local")
+        seconds = estimate_seconds(self.plan, runs, jobs, tiers=tiers)
         return SweepResult(summarise_plan(self.plan, self.shares, self.obstacles, self.laws, seconds), ())
 
     def answer(
@@ -122,7 +128,9 @@ class _Question:
         begin = time.perf_counter()
         store = Store(None if place is None else Path(place))
         try:
-            drive(self.plan, store, executor, self._begin(store, resume), notify)
+            device = find_device(self.device, executor.name, store.options() if store.begun() else {})
+            audits, tiers = self._begin(store, resume, device), choose_tiers(self.plan, device, executor.name)
+            drive(self.plan, store, executor, audits, notify, tiers)
             seconds = time.perf_counter() - begin
             summary = summarise_store(self.plan, store, self.obstacles, self.laws, executor.name, seconds)
             if self.audit and not summary.reused:
@@ -131,9 +139,9 @@ class _Question:
         finally:
             store.close()
 
-    def _begin(self, store: Store, resume: bool) -> int:
+    def _begin(self, store: Store, resume: bool, device: str) -> int:
         """Make the store ready, and say how many audits there will be."""
-        fixed = {"rounding": self.rounding, "versions": installed_versions()}
+        fixed = {"rounding": self.rounding, "versions": installed_versions(), "device": device}
         if not store.begun():
             store.begin(self.plan, self.shares, {**fixed, "audit": self.audit})
             return self.audit
@@ -170,8 +178,9 @@ def export_sweep(store: str | Path, output: str | Path) -> int:
         kept.close()
 
 
-def _check(engine: str, rounding: str, audit: int, jobs: int | None) -> None:
-    for name, value, known in (("engine", engine, ENGINES), ("rounding", rounding, ROUNDINGS)):
+def _check(engine: str, device: str, rounding: str, audit: int, jobs: int | None) -> None:
+    choices = (("engine", engine, ENGINES), ("device", device, DEVICES), ("rounding", rounding, ROUNDINGS))
+    for name, value, known in choices:
         if value not in known:
             raise InputError(f"{name} is {value!r}, expected {' or '.join(known)}{nearest(value, known)}")
     if audit < 0:
@@ -180,12 +189,12 @@ def _check(engine: str, rounding: str, audit: int, jobs: int | None) -> None:
         raise InputError(f"jobs is {jobs}, expected a whole number of at least 1")
 
 
-def _ask(plan: str | Path | Mapping[str, Any] | Plan, rounding: str, audit: int) -> _Question:
+def _ask(plan: str | Path | Mapping[str, Any] | Plan, rounding: str, audit: int, device: str) -> _Question:
     read = plan if isinstance(plan, Plan) else read_plan(plan if isinstance(plan, Mapping) else read_plan_file(plan))
     _try_out(read)
     laws = LawLookup(law_of_name)
     shares, obstacles = share_runs(read, laws, rounding == "reuse", audit > 0)
-    return _Question(read, laws, shares, obstacles, rounding, audit)
+    return _Question(read, laws, shares, obstacles, rounding, audit, device)
 
 
 def _try_out(plan: Plan) -> None:

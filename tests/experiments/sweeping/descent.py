@@ -86,3 +86,9 @@ def paced(workload: Workload, settings: Sequence[Setting], **options: Any) -> li
     """Takes a millisecond for every step."""
     time.sleep(1e-3 * workload.steps * len(settings))
     return run_settings(workload, settings, **options)
+
+
+def place(workload: Workload, settings: Sequence[Setting], **options: Any) -> list[Outcome]:
+    """Says which process it was, and how it was asked."""
+    time.sleep(0.05)
+    return [Outcome(FINISHED, 0.0, engine=str(options["tier"]), message=str(os.getpid())) for _ in settings]

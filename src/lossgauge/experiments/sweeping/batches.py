@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from lossgauge.experiments.sweeping.executors.executor import Task
+from lossgauge.experiments.sweeping.executors.executor import ACCELERATOR, AUTO, Task
 from lossgauge.experiments.sweeping.store import Batch
 from lossgauge.records.sweep import Outcome, Plan, Setting
 
 LEAST, MOST = 16, 128
 """Settings of one task: enough to be stacked, few enough that a crash costs little."""
+LARGE = 2048
+"""Settings of one task of an accelerator, which trains many at once."""
 PER_WORKER = 2
 """Tasks of one kind for each worker, so that none has to wait long for another at the end."""
 
@@ -22,18 +24,18 @@ def cut(
         phase: The part of the sweep they belong to; begins their keys.
         numbers: The settings.
         jobs: How many workers there are.
-        tiers: The engine's tier for each setting, where it is prescribed.
+        tiers: The engine's tier for each setting, where it is not `auto`.
 
     Returns:
         The batches; every setting is in one.
     """
     kinds: dict[tuple[object, ...], list[int]] = {}
     for number in numbers:
-        tier = (tiers or {}).get(number, "auto")
+        tier = (tiers or {}).get(number, AUTO)
         kinds.setdefault((tier, *_kind(plan.settings[number])), []).append(number)
     batches: list[Batch] = []
     for (tier, *_), members in kinds.items():
-        size = min(MOST, max(LEAST, -(-len(members) // (jobs * PER_WORKER))))
+        size = LARGE if tier == ACCELERATOR else min(MOST, max(LEAST, -(-len(members) // (jobs * PER_WORKER))))
         for start in range(0, len(members), size):
             key = f"{phase}-{len(batches):05d}"
             batches.append(Batch(key, phase, str(tier), tuple(members[start : start + size])))
@@ -51,7 +53,7 @@ def prescribe(numbers: Iterable[int], runs: Mapping[int, int], outcomes: Mapping
     Returns:
         Tiers by setting.
     """
-    return {number: outcomes[runs[number]].engine or "auto" for number in numbers}
+    return {number: outcomes[runs[number]].engine or AUTO for number in numbers}
 
 
 def task_of(plan: Plan, batch: Batch) -> Task:

@@ -5,8 +5,8 @@ what is in doubt; runs of what the trials did not prove; and the audit of what w
 from the store alone, so a sweep that was ended anywhere goes on as if nothing had happened.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lossgauge.experiments.sweeping.audit import choose_audits, choose_probes, compare
 from lossgauge.experiments.sweeping.batches import cut, prescribe, task_of
@@ -40,7 +40,14 @@ class Course:
 Notify = Callable[[Course], None]
 
 
-def drive(plan: Plan, store: Store, executor: Executor, audits: int, notify: Notify = lambda course: None) -> None:
+def drive(
+    plan: Plan,
+    store: Store,
+    executor: Executor,
+    audits: int,
+    notify: Notify = lambda course: None,
+    tiers: Mapping[int, str] | None = None,
+) -> None:
     """Run what the store lacks.
 
     Args:
@@ -49,8 +56,9 @@ def drive(plan: Plan, store: Store, executor: Executor, audits: int, notify: Not
         executor: Carries out the tasks.
         audits: How many reused results are held against runs of their own.
         notify: Told how far it is.
+        tiers: The engine's tier for settings that are to have another one than `auto`.
     """
-    journey = _Journey(plan, store, executor, notify)
+    journey = _Journey(plan, store, executor, notify, tiers or {})
     store.reopen_failed()
     with executor:
         journey.run(RUNS, [share.number for share in store.shares() if share.run == share.number])
@@ -67,11 +75,12 @@ class _Journey:
     store: Store
     executor: Executor
     notify: Notify
+    tiers: Mapping[int, str] = field(default_factory=dict[int, str])
 
     def run(self, phase: str, numbers: Iterable[int], prescribed: bool = False) -> None:
         """Run settings and keep what comes of them; what was noted for this part before is run as it was noted."""
         if not self.store.batches(phase):
-            tiers = self._tiers(numbers) if prescribed else None
+            tiers = self._tiers(numbers) if prescribed else self.tiers
             self.store.add(cut(self.plan, phase, numbers, self.executor.jobs, tiers))
         for batch, outcomes in self._carry_out(phase, self.store.batches(phase, undone=True)):
             self.store.finish(batch, outcomes)

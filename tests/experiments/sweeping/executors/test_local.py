@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from lossgauge.errors import InputError
-from lossgauge.experiments.sweeping.executors.executor import Task
-from lossgauge.experiments.sweeping.executors.local import LocalExecutor, usable_cores
+from lossgauge.experiments.sweeping.executors.executor import ACCELERATOR, AUTO, Task
+from lossgauge.experiments.sweeping.executors.local import ON_DEVICE, LocalExecutor, usable_cores
 from lossgauge.records.sweep import Outcome, Setting
 from tests.experiments.sweeping import descent
 from tests.experiments.sweeping.sweeps import WORKLOAD
 from tests.house.source import ROOT
 
 ENGINE = f"{descent.__name__}:run_settings"
+TIERS = (AUTO, ACCELERATOR)
 
 
 def task(key: str, *seeds: int, data: Path | str = "noise", steps: int = 12) -> Task:
@@ -68,6 +69,26 @@ def test_a_setting_that_kills_its_worker_every_time_costs_only_itself(tmp_path: 
     assert results["a"][1].message == "the process that ran it was ended by signal 9: out of memory, for example"
     assert results["b"] == expected(tasks[1])
     assert results["c"][0].status == "failed"
+
+
+def test_two_processes_share_an_accelerator_and_the_others_go_on_beside_them():
+    on_device = [replace(task(f"d{k}", k), tier=ACCELERATOR) for k in range(9)]
+    beside = [task(f"p{k}", k) for k in range(12)]
+    results = run([*beside, *on_device], "place", jobs=4)
+    used = {tier: {o.message for found in results.values() for o in found if o.engine == tier} for tier in TIERS}
+    assert len(results) == 21
+    assert len(used[ACCELERATOR]) == ON_DEVICE
+    assert used[AUTO] - used[ACCELERATOR]
+    alone = run(on_device, "place", jobs=4)
+    assert len({outcome.message for found in alone.values() for outcome in found}) == ON_DEVICE
+    assert len({outcome.message for found in run(beside, "place", jobs=4).values() for outcome in found}) > ON_DEVICE
+
+
+def test_one_process_does_everything_where_there_is_only_one():
+    on_device = [replace(task(f"d{k}", k), tier=ACCELERATOR) for k in range(3)]
+    results = run([task("p", 1), *on_device], "place", jobs=1)
+    assert len(results) == 4
+    assert len({outcome.message for found in results.values() for outcome in found}) == 1
 
 
 def test_an_error_of_the_engine_is_an_outcome_and_what_is_printed_disturbs_nobody():

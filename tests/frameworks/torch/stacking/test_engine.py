@@ -4,7 +4,6 @@ import math
 import random
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from lossgauge.errors import InputError
 from lossgauge.frameworks.torch.stacking.engine import run_settings
 from lossgauge.frameworks.torch.stacking.native import compiler, training
 from lossgauge.records.sweep import Outcome, Setting, Workload
+from tests.frameworks.torch.stacking.laws import LAWS
 from tests.frameworks.torch.stacking.workshop import HERE, SMALL, workload
 
 TIERS = ("compiled", "stacked")
@@ -21,22 +21,6 @@ FAST = [
     pytest.param("compiled", marks=pytest.mark.skipif(compiler.compiler() is None, reason="no C compiler")), "stacked"
 ]  # fmt: skip
 ADAM = "torch.optim:Adam"
-
-LAWS: dict[str, tuple[str, dict[str, Any], dict[str, int]]] = {
-    "momentum": ("SGD", dict(lr=2.0**-6, momentum=0.9, weight_decay=2.0**-9), dict(lr=-1, weight_decay=1)),
-    "adam": ("Adam", dict(lr=2.0**-7, eps=2.0**-16, weight_decay=2.0**-9), dict(eps=1, weight_decay=1)),
-    "amsgrad": ("Adam", dict(lr=2.0**-7, eps=2.0**-16, amsgrad=True), dict(eps=1)),
-    "adamw": ("AdamW", dict(lr=2.0**-7, eps=2.0**-16), dict(eps=1)),
-    "nadam": ("NAdam", dict(lr=2.0**-7, eps=2.0**-16), dict(eps=1)),
-    "adamax": ("Adamax", dict(lr=2.0**-7, eps=2.0**-16), dict(eps=1)),
-    "rmsprop": ("RMSprop", dict(lr=2.0**-7, eps=2.0**-16, centered=True, momentum=0.5), dict(eps=1)),
-    "adagrad": (
-        "Adagrad", dict(lr=2.0**-7, eps=2.0**-16, initial_accumulator_value=2.0**-9),
-        dict(eps=1, initial_accumulator_value=2),
-    ),
-    "adadelta": ("Adadelta", dict(lr=0.5, eps=2.0**-16), dict(lr=-1, eps=2)),
-    "asgd": ("ASGD", dict(lr=2.0**-6, lambd=2.0**-9, t0=5.0), dict(lr=-1, lambd=1)),
-}  # fmt: skip
 
 
 def digests(settings: list[Setting], tier: str, work: Workload = SMALL, chunk: int | None = None) -> list[str]:

@@ -40,6 +40,23 @@ def test_a_view_that_does_not_say_so_is_noticed(monkeypatch: pytest.MonkeyPatch)
         Plan(graph, given)
 
 
+def normalised(mean, variance, x):
+    parts = torch.ops.aten._native_batch_norm_legit.default(x, None, None, mean, variance, True, 0.5, 1e-5)
+    return parts[0] + 1
+
+
+def test_what_changes_an_argument_and_returns_something_new_does_both_in_every_run():
+    x = torch.arange(12.0).view(4, 3)
+    statistics = [torch.zeros(3), torch.ones(3)]
+    plan = Plan(make_fx(normalised)(*(value.clone() for value in statistics), x), [*statistics, x])
+    for factor in (3.0, -0.5):
+        x.mul_(factor).add_(torch.eye(4, 3))
+        before = [value.clone() for value in statistics]
+        found = plan.run().clone()
+        assert torch.equal(found, normalised(*before, x))
+        assert all(torch.equal(one, other) for one, other in zip(statistics, before, strict=True))
+
+
 def test_statistics_that_change_in_place_change_in_every_run():
     def counting(total, x):
         return total.add_(x).mul(2)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lossgauge.frameworks.torch.stacking.layout import Layout
+from lossgauge.frameworks.torch.stacking.plans import Plan
 from lossgauge.frameworks.torch.stacking.recording import record
 from lossgauge.frameworks.torch.stacking.trial import acts_elementwise, differs_alone, examine, train_alone
 from lossgauge.frameworks.torch.stacking.updates import StackedUpdate
@@ -34,6 +35,20 @@ def test_models_that_cannot_be_stacked_are_named_with_the_reason(model, part):
     refusal = examine(workload(model), "float32").refusal
     assert part in refusal
     assert bool(refusal) is bool(part)
+
+
+@pytest.mark.parametrize("stale", [0, 2, 5])
+def test_what_a_plan_does_not_compute_again_is_noticed(stale, monkeypatch: pytest.MonkeyPatch):
+    def forgetful(self: Plan) -> Any:
+        for number, call in enumerate(self._calls):
+            if number != stale:
+                call()
+        return self.results
+
+    monkeypatch.setattr(Plan, "run", forgetful)
+    examine.cache_clear()
+    assert "differ from those of the plain loop" in examine(SMALL, "float32").refusal
+    examine.cache_clear()
 
 
 def test_every_kind_of_batch_is_tried():

@@ -10,6 +10,9 @@ from lossgauge.records.sweep import Outcome, Setting, Workload
 ENGINE = "lossgauge.frameworks.torch.stacking.engine:run_settings"
 """What runs the settings of a task: `module:name` of (workload, settings, *, tier) → outcomes in the same order."""
 
+AUTO, ACCELERATOR = "auto", "cuda"
+"""Tiers of the engine: the fastest of the processor, and that of a device that trains many settings at once."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -25,7 +28,7 @@ class Task:
     key: str
     workload: Workload
     settings: tuple[Setting, ...]
-    tier: str = "auto"
+    tier: str = AUTO
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, the form in which tasks travel.
@@ -47,7 +50,7 @@ class Task:
             The task.
         """
         settings = tuple(Setting.from_dict(setting) for setting in plain["settings"])
-        return cls(plain["key"], Workload.from_dict(plain["workload"]), settings, plain.get("tier", "auto"))
+        return cls(plain["key"], Workload.from_dict(plain["workload"]), settings, plain.get("tier", AUTO))
 
 
 class Executor(Protocol):

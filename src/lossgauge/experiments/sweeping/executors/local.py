@@ -16,24 +16,31 @@ from typing import Any, Self
 
 from lossgauge.errors import InputError
 from lossgauge.experiments.sweeping.executors import worker
-from lossgauge.experiments.sweeping.executors.executor import ENGINE, Task
+from lossgauge.experiments.sweeping.executors.executor import ACCELERATOR, ENGINE, Task
 from lossgauge.records.sweep import FAILED, Outcome
 
 STILLBORN = 3
 """Processes that may end one after the other before they could do anything."""
 PATIENCE = 5.0
 """Seconds to wait for what a process says and leaves when it ends."""
+ON_DEVICE = 2
+"""Processes that may use an accelerator: while one trains there, the other prepares; each takes some of its memory."""
 ONE_THREAD: dict[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """Threads of one process get into each other's way long before they help; processes do not."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Job:
     """A task, or one setting of a task whose worker died twice, with what is still to come of it."""
 
     task: Task
     part: int | None = None
     deaths: int = 0
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it asks for an accelerator."""
+        return self.task.tier == ACCELERATOR
 
 
 @dataclass
@@ -43,6 +50,7 @@ class _Worker:
     process: "subprocess.Popen[str]"
     job: _Job | None = None
     ready: bool = False
+    on_device: bool = False
     complaint: str = ""
     listener: threading.Thread | None = None
 
@@ -107,7 +115,8 @@ class LocalExecutor:
         """
         waiting = deque(_Job(task) for task in tasks)
         parts: dict[str, _Parts] = {}
-        while len(self._workers) < min(self.jobs, len(waiting)):
+        needed = len(waiting) - max(0, sum(job.on_device for job in waiting) - ON_DEVICE)
+        while len(self._workers) < min(self.jobs, needed):
             self._workers.append(self._start())
         for one in self._workers:
             self._hand(one, waiting)
@@ -130,10 +139,16 @@ class LocalExecutor:
                 self._hand(idle, waiting)
 
     def _hand(self, one: _Worker, waiting: "deque[_Job]") -> None:
-        """Give a worker the next job, if it has none and there is one."""
-        if one.job is not None or not waiting:
+        """Give a worker the next job, if it has none and there is one for it."""
+        if one.job is not None:
             return
-        one.job = waiting.popleft()
+        may = one.on_device or sum(other.on_device for other in self._workers) < ON_DEVICE
+        kinds = (True, False) if may else (False,)
+        one.job = next((job for kind in kinds for job in waiting if job.on_device is kind), None)
+        if one.job is None:
+            return
+        waiting.remove(one.job)
+        one.on_device |= one.job.on_device
         task, part = one.job.task, one.job.part
         if part is not None:
             task = Task(task.key, task.workload, (task.settings[part],), task.tier)

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from lossgauge.errors import InputError
 from lossgauge.experiments.sweeping.executors import worker
-from lossgauge.experiments.sweeping.executors.executor import ENGINE, Task
+from lossgauge.experiments.sweeping.executors.executor import ACCELERATOR, ENGINE, Task
 from lossgauge.experiments.sweeping.executors.local import ONE_THREAD, usable_cores
 from lossgauge.records.sweep import FAILED, Outcome
 
@@ -30,6 +30,8 @@ SUBMISSIONS = 2
 """How often a batch is handed to Ray before it is taken apart."""
 AHEAD = 2
 """Tasks in flight for each processor: one at work and one that waits beside it."""
+SHARE = 0.5
+"""The part of an accelerator that one task has: while one trains there, another prepares."""
 PATIENCE = 5.0
 """Seconds after which the size of the cluster is looked up again."""
 TOKENS_SINCE = (2, 59)
@@ -155,7 +157,12 @@ class RayExecutor:
 
         Yields:
             The key of each task once, with one outcome per setting, in the order in which they are done.
+
+        Raises:
+            InputError: When a task asks for an accelerator and no node has one.
         """
+        if any(task.tier == ACCELERATOR for task in tasks) and not self._ray.cluster_resources().get("GPU"):
+            raise InputError("device is 'cuda', but no node of the Ray cluster has a GPU; expected --device cpu")
         submit = self._ray.remote(num_cpus=1, max_retries=RETRIES)(carry_out)
         waiting = deque(Piece(task, 0, len(task.settings)) for task in tasks)
         results: dict[str, dict[int, Outcome]] = {task.key: {} for task in tasks}
@@ -165,7 +172,8 @@ class RayExecutor:
                 room = AHEAD * self.jobs - len(flying)
                 for _ in range(min(room, len(waiting))):
                     piece = waiting.popleft()
-                    flying[submit.options(name=piece.name).remote(piece.plain(), self._engine, search_path())] = piece
+                    asked = submit.options(name=piece.name, num_gpus=SHARE if piece.task.tier == ACCELERATOR else 0)
+                    flying[asked.remote(piece.plain(), self._engine, search_path())] = piece
                 ready, _ = self._ray.wait(list(flying), num_returns=1, timeout=PATIENCE)
                 for reference in ready:
                     piece = flying.pop(reference)

@@ -1,7 +1,7 @@
-"""A chunk of replicas, trained side by side on stacked tensors without a compiler."""
+"""A chunk of replicas: stacked tensors, what evaluates the model on them, and their training without a compiler."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -24,6 +24,33 @@ MOST_GRAPHS = 16
 _GRAPHS: dict[tuple[object, ...], GraphModule] = {}
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A plan bound to the memory of one kind of batch.
+
+    Args:
+        plan: Evaluates losses and gradients.
+        x: Where the input lies.
+        y: Where the target lies.
+        gradients: Where the gradients are put, in the order of the weights.
+    """
+
+    plan: Plan
+    x: Tensor
+    y: Tensor
+    gradients: list[Tensor]
+
+    def evaluate(self) -> Tensor:
+        """Evaluate the model on the batch that was laid there last.
+
+        Returns:
+            The losses per unit of loss, (replicas,); the gradients are where they belong.
+        """
+        losses, *gradients = self.plan.run()
+        torch._foreach_copy_(self.gradients, gradients)
+        return losses
+
+
 @dataclass
 class Chunk:
     """Replicas trained side by side.
@@ -33,12 +60,14 @@ class Chunk:
         settings: One for each replica.
         layout: Where their weights lie.
         updating: Given their weights, (replicas, width), what makes the steps of their optimizer.
+        device: Where the tensors lie.
     """
 
     material: Material
     settings: Sequence[Setting]
     layout: Layout
     updating: Callable[[Tensor], Update]
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __post_init__(self) -> None:
         """Make the models and stack their weights."""
@@ -46,14 +75,24 @@ class Chunk:
         dtype = weight_format(self.precision)
         models = {seed: self.material.model(seed, dtype) for seed in {setting.seed for setting in self.settings}}
         self.model: nn.Module = models[self.settings[0].seed]
-        rows = starting_rows(self.layout, self.material, self.settings)
+        rows = starting_rows(self.layout, self.material, self.settings).to(self.device)
         self.update = self.updating(rows)
         self.rows = self.update.slots[0]
-        self.alpha = torch.tensor([float(s.alpha) for s in self.settings], dtype=torch.float64).to(dtype)
+        self.alpha = torch.tensor([float(s.alpha) for s in self.settings], dtype=torch.float64).to(self.device, dtype)
         self.weights = dict(zip((p.name for p in self.layout.places), self.layout.views(self.rows), strict=True))
         self.gradients = self.layout.views(self.update.gradient)
-        self.buffers = companions([models[setting.seed] for setting in self.settings])
-        self._plans: dict[tuple[torch.Size, ...], tuple[Plan, Tensor, Tensor]] = {}
+        held = companions([models[setting.seed] for setting in self.settings])
+        self.buffers = {name: value.to(self.device) for name, value in held.items()}
+        self._plans: dict[tuple[torch.Size, ...], Bound] = {}
+
+    def batches(self) -> list[tuple[Tensor, Tensor]]:
+        """The data of one epoch, in the format of the weights and where they are.
+
+        Returns:
+            Inputs and targets.
+        """
+        pairs = [(as_input(x, self.precision), as_input(y, self.precision)) for x, y in self.material.batches]
+        return [(x.to(self.device), y.to(self.device)) for x, y in pairs]
 
     def train(self, progress: Callable[[int], None]) -> list[Outcome]:
         """Make all steps.
@@ -65,12 +104,13 @@ class Chunk:
             The outcome of each replica.
         """
         count, steps = len(self.settings), self.material.workload.steps
-        batches = [(as_input(x, self.precision), as_input(y, self.precision)) for x, y in self.material.batches]
+        batches = self.batches()
         losses = np.zeros((steps, count), dtype=np.float64)
         diverged = np.zeros(count, dtype=np.int64)
         with torch.no_grad():
             for step in range(steps):
-                found = self._evaluate(batches[step % len(batches)])
+                bound = self.bind(batches[step % len(batches)])
+                found = bound.evaluate()
                 self.update.step(step)
                 losses[step] = found.double().numpy()
                 self._mask(step, losses[step], diverged)
@@ -89,7 +129,15 @@ class Chunk:
             for place in range(count)
         ]
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def bind(self, batch: tuple[Tensor, Tensor]) -> "Bound":
+        """Lay a batch where the model reads it.
+
+        Args:
+            batch: Input and target; the first of these shapes makes a new plan.
+
+        Returns:
+            What evaluates the model.
+        """
         shapes = (batch[0].shape, batch[1].shape)
         if shapes not in self._plans:
             x, y = batch[0].clone(), batch[1].clone()
@@ -98,21 +146,19 @@ class Chunk:
             plan = Plan(graph, [*self.weights.values(), *self.buffers.values(), self.alpha, x, y])
             for name, value in kept.items():  # binding a plan runs it once, and statistics of batches remember
                 self.buffers[name].copy_(value)
-            self._plans[shapes] = plan, x, y
-        plan, x, y = self._plans[shapes]
-        x.copy_(batch[0])
-        y.copy_(batch[1])
-        losses, *gradients = plan.run()
-        torch._foreach_copy_(self.gradients, gradients)
-        return losses
+            self._plans[shapes] = Bound(plan, x, y, self.gradients)
+        bound = self._plans[shapes]
+        bound.x.copy_(batch[0])
+        bound.y.copy_(batch[1])
+        return bound
 
     def _traced(self, batch: tuple[Tensor, Tensor]) -> GraphModule:
         """The graph for chunks of this size; what differs between chunks lies in the tensors it is given."""
-        key = (self.material.workload, self.precision, len(self.settings), batch[0].shape, batch[1].shape)
+        key = (self.material.workload, self.precision, len(self.settings), batch[0].shape, batch[1].shape, self.device)
         if key not in _GRAPHS:
             while len(_GRAPHS) >= MOST_GRAPHS:
                 _GRAPHS.pop(next(iter(_GRAPHS)))
-            function = gradient_function(self.model, self.material.loss, self.precision)
+            function = gradient_function(self.model, self.material.loss, self.precision, self.device.type)
             _GRAPHS[key] = trace_stacked(function, self.weights, self.buffers, self.alpha, batch)
         return _GRAPHS[key]
 

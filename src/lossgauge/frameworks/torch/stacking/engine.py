@@ -1,7 +1,7 @@
 """Running many settings of one workload: grouped by what can run side by side, each group in the fastest way it can."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lossgauge.errors import InputError
 from lossgauge.frameworks.torch.stacking.chunks import Chunk, replicas_in_cache
+from lossgauge.frameworks.torch.stacking.devices import KIND, accelerator, repeatable
 from lossgauge.frameworks.torch.stacking.groups import grouped, key_of, parts_of
 from lossgauge.frameworks.torch.stacking.layout import Layout
 from lossgauge.frameworks.torch.stacking.native.training import (
@@ -18,6 +19,7 @@ from lossgauge.frameworks.torch.stacking.native.training import (
     native_refusal,
     train_natively,
 )
+from lossgauge.frameworks.torch.stacking.on_device import replicas_on_device, train_on_device
 from lossgauge.frameworks.torch.stacking.precisions import weight_format
 from lossgauge.frameworks.torch.stacking.program import Recording, Unstackable
 from lossgauge.frameworks.torch.stacking.recording import record
@@ -29,13 +31,15 @@ from lossgauge.frameworks.torch.stacking.updates import StackedUpdate, Update
 from lossgauge.frameworks.torch.stacking.workloads import Material, check_workload, load_material
 from lossgauge.records.sweep import Outcome, Setting, Workload
 
-__all__ = ["TIERS", "check_workload", "run_settings"]
+__all__ = ["KIND", "TIERS", "accelerator", "check_workload", "run_settings", "runs_on_device"]
 
-TIERS = ("auto", "compiled", "stacked", "serial")
+TIERS = ("auto", "compiled", "stacked", "serial", KIND)
 SLAB, FEWEST = 256, 16
 """How many settings are recorded together, at most and at least."""
 KEPT = 2_000_000
 """The scalars of all steps are kept meanwhile: fewer settings go together where their steps are more than this."""
+MANY, MORE_KEPT = 4096, 16_000_000
+"""The same on an accelerator, which has so many settings at work at once."""
 TENSORWISE_SLOTS = 4
 """As many numbers for each weight are counted with where nothing is known of an optimizer's states."""
 Progress = Callable[[int], None]
@@ -54,30 +58,51 @@ def run_settings(
     Args:
         workload: What is trained.
         settings: Any mix of optimizers, precisions and seeds.
-        tier: `auto` (the fastest that can), or the fastest one allowed: `compiled`, `stacked`, `serial`. Within a tier
-            a setting gives the same bits whatever runs beside it.
-        chunk: How many trainings are stacked at a time; by default what fits into the cache.
+        tier: `auto` (the fastest of the processor's that can), or the fastest one allowed: `compiled`, `stacked`,
+            `serial`; `cuda` for the accelerator, and what it cannot do as `auto`. Within a tier a setting gives the
+            same bits whatever runs beside it.
+        chunk: How many trainings are stacked at a time; by default what fits into the cache. An accelerator always
+            has the same number.
         progress: Told how many training steps were made since it was told last.
 
     Returns:
         The outcome of each setting, in their order.
 
     Raises:
-        InputError: When the tier is unknown, the chunk is not positive, or the workload cannot be loaded.
+        InputError: When the tier is unknown or has no device here, the chunk is not positive, or the workload cannot
+            be loaded.
     """
     if tier not in TIERS:
         raise InputError(f"tier is {tier!r}, expected one of {', '.join(TIERS)}")
     if chunk is not None and chunk < 1:
         raise InputError(f"chunk is {chunk}, expected at least 1 training at a time")
+    if tier == KIND and accelerator() is None:
+        raise InputError(f"tier is {tier!r}, but torch finds no such device here; expected {', '.join(TIERS[:-1])}")
+    most, kept = (MANY, MORE_KEPT) if tier == KIND else (SLAB, KEPT)
+    together = min(most, max(FEWEST, kept // workload.steps))
     run = _Run(load_material(workload), tier, chunk, progress or (lambda steps: None))
     outcomes: dict[int, Outcome] = {}
     with torch.random.fork_rng(devices=[]):
         for places in grouped(settings):
-            together = min(SLAB, max(FEWEST, KEPT // workload.steps))
             for start in range(0, len(places), together):
                 slab = places[start : start + together]
                 outcomes |= zip(slab, run.group([settings[place] for place in slab]), strict=True)
     return [outcomes[place] for place in range(len(settings))]
+
+
+def runs_on_device(workload: Workload, setting: Setting) -> bool:
+    """Whether the accelerator would train a setting, or the processor in its place.
+
+    Args:
+        workload: What is trained.
+        setting: With which setting; others that differ in numbers only go the same way.
+
+    Returns:
+        True where there is an accelerator, and the model and the optimizer can be stacked there.
+    """
+    if accelerator() is None:
+        return False
+    return run_settings(replace(workload, steps=1), [setting], tier=KIND)[0].engine == KIND
 
 
 _TRIALS: dict[tuple[object, ...], bool] = {}
@@ -113,6 +138,8 @@ class _Run:
                 return self._tensorwise(settings, layout)
             half = np.arange(len(settings)) < len(settings) // 2
             return self._divided(settings, refused if refused.any() else half, self.group)
+        if way == KIND:
+            return self._on_device(settings, layout, recording)
         if way == "compiled":
             try:
                 return train_natively(self.material, settings, recording, self.progress)
@@ -122,8 +149,10 @@ class _Run:
 
     def _way(self, precision: str) -> str:
         """The fastest way the model can go; it depends on nothing else, so that a setting always goes the same."""
-        workload = self.material.workload
-        if self.tier in ("auto", "compiled") and not native_refusal(workload, precision):
+        workload, device = self.material.workload, accelerator() if self.tier == KIND else None
+        if device is not None and not examine(workload, precision, device).refusal:
+            return KIND
+        if self.tier in ("auto", "compiled", KIND) and not native_refusal(workload, precision):
             return "compiled"
         if self.tier == "serial":
             return "serial"
@@ -141,6 +170,22 @@ class _Run:
             alone = part[:1] == part[1:]
             found = chunk.train((lambda steps: self.progress(steps // 2)) if alone else self.progress)
             outcomes += found[:1] if alone else found
+        return outcomes
+
+    def _on_device(self, settings: Sequence[Setting], layout: Layout, recording: Recording) -> list[Outcome]:
+        device = accelerator()
+        assert device is not None
+        work = examine(self.material.workload, settings[0].precision, device).work
+        most = replicas_on_device(layout, recording.slots, work)
+        outcomes: list[Outcome] = []
+        for start in range(0, len(settings), most):
+            places = list(range(start, min(start + most, len(settings))))
+            share, filled = len(places), places + places[-1:] * (most - len(places))
+            chosen, updating = [settings[place] for place in filled], partial(StackedUpdate, recording, filled)
+            with repeatable():
+                chunk = Chunk(self.material, chosen, layout, updating, device)
+                found = train_on_device(chunk, lambda steps, share=share: self.progress(steps // most * share))
+            outcomes += found[:share]
         return outcomes
 
     def _parts(self, count: int, most: int) -> list[list[int]]:

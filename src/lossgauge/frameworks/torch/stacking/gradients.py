@@ -14,13 +14,14 @@ Loss = Callable[[Any, Tensor], Tensor]
 Traced = Callable[..., tuple[Tensor, list[Tensor]]]
 
 
-def gradient_function(model: nn.Module, loss: Loss, precision: str) -> Traced:
+def gradient_function(model: nn.Module, loss: Loss, precision: str, device: str = "cpu") -> Traced:
     """The loss of one replica and its gradient as a function of everything they depend on.
 
     Args:
         model: Its code is used, its weights are not.
         loss: (output, target) → scalar.
         precision: As in a setting.
+        device: The kind of device the tensors will be on.
 
     Returns:
         (weights, buffers, α, input, target) → (loss per unit of loss, gradient of α·loss); weights and buffers by name,
@@ -30,7 +31,7 @@ def gradient_function(model: nn.Module, loss: Loss, precision: str) -> Traced:
     def scaled(
         weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor], alpha: Tensor, x: Tensor, y: Tensor
     ) -> tuple[Tensor, Tensor]:
-        with evaluation(precision):
+        with evaluation(precision, device):
             value = loss(functional_call(model, {**weights, **buffers}, (x,)), y)
         return value * alpha, value
 

@@ -4,6 +4,7 @@ Operands are tensors (replicas, weights), or (replicas, 1) where there is one nu
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,8 +12,7 @@ from torch import Tensor
 
 
 def _lerp(start: Tensor, end: Any, weight: Any, out: Tensor | None = None) -> Tensor:
-    weight = weight if isinstance(weight, Tensor) else torch.full((), weight, dtype=start.dtype)
-    return torch.lerp(start, end, weight, out=out)
+    return torch.lerp(start, end, _as_tensor(weight, start), out=out)
 
 
 def _where(condition: Tensor, yes: Any, no: Any, out: Tensor | None = None) -> Tensor:
@@ -30,7 +30,15 @@ def _adddiv(base: Tensor, left: Any, right: Any, out: Tensor | None = None) -> T
 def _as_tensor(value: Any, like: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
-    return torch.full((), value, dtype=like.dtype if isinstance(like, Tensor) else torch.get_default_dtype())
+    if isinstance(like, Tensor):
+        return _constant(float(value).hex(), like.dtype, like.device)
+    return torch.full((), value, dtype=torch.get_default_dtype())
+
+
+@lru_cache(maxsize=64)
+def _constant(text: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A number where the tensors are that it meets; nobody changes it. As text, 0 and -0 are two numbers."""
+    return torch.full((), float.fromhex(text), dtype=dtype, device=device)
 
 
 def _first_tensor(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -99,9 +99,9 @@ class Plan:
         """Memory for a result, if possible some that was used just before and is near."""
         for number in reversed(range(len(self._pool))):
             held = self._pool[number]
-            if held.shape == like.shape and held.stride() == like.stride() and held.dtype == like.dtype:
+            if _alike(held, like):
                 return self._pool.pop(number)
-        return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype)
+        return torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=like.device)
 
     def _last_uses(self) -> dict[Node, int]:
         """The last place where each result, or a view of it, is read."""
@@ -124,6 +124,11 @@ class Plan:
     def _release(self, place: int) -> None:
         for node in [node for node in self._given if self._last.get(node, place) <= place]:
             self._pool += self._given.pop(node)
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    shapes = one.shape == other.shape and one.stride() == other.stride()
+    return shapes and one.dtype == other.dtype and one.device == other.device
 
 
 def _call(target: Any, arguments: Any, options: Any, places: list[Tensor]) -> Callable[[], object]:

@@ -17,17 +17,18 @@ def weight_format(precision: str) -> torch.dtype:
     return torch.float64 if precision == "float64" else torch.float32
 
 
-def evaluation(precision: str) -> AbstractContextManager[object]:
+def evaluation(precision: str, device: str = "cpu") -> AbstractContextManager[object]:
     """The context in which model and loss are evaluated.
 
     Args:
         precision: As in a setting.
+        device: The kind of device they are evaluated on.
 
     Returns:
         Autocast for the half formats, nothing for the others.
     """
     if precision in ("bfloat16", "float16"):
-        return torch.autocast("cpu", getattr(torch, precision), cache_enabled=False)
+        return torch.autocast(device, getattr(torch, precision), cache_enabled=False)
     return nullcontext()
 
 

@@ -5,6 +5,7 @@ running both ways; a class that fails is trained serially, and no list of names 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lossgauge.frameworks.torch.conditions import own_step
+from lossgauge.frameworks.torch.stacking.devices import KIND, repeatable
 from lossgauge.frameworks.torch.stacking.gradients import gradient_function, trace_stacked
 from lossgauge.frameworks.torch.stacking.layout import Layout, companions
 from lossgauge.frameworks.torch.stacking.plans import Plan
@@ -22,6 +24,7 @@ from lossgauge.frameworks.torch.stacking.updates import StackedUpdate
 from lossgauge.frameworks.torch.stacking.workloads import Material, load_material
 from lossgauge.records.sweep import Setting, Workload
 
+CPU = torch.device("cpu")
 STEPS = 8
 REPLICAS = 3
 LONGEST = 7
@@ -85,23 +88,25 @@ class Examination:
 
 
 @lru_cache(maxsize=16)
-def examine(workload: Workload, precision: str) -> Examination:
+def examine(workload: Workload, precision: str, device: torch.device = CPU) -> Examination:
     """Try a model on stacked replicas.
 
     Args:
         workload: The model, its loss and its data.
         precision: As in a setting.
+        device: Where it would be.
 
     Returns:
         What was found.
     """
     material = load_material(workload)
     work = 0
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), repeatable() if device.type == KIND else nullcontext():
         try:
             batches = {(x.shape, y.shape): (x, y) for x, y in material.batches}
             for x, y in batches.values():
-                found = _compare(material, precision, (as_input(x, precision), as_input(y, precision)))
+                batch = (as_input(x, precision).to(device), as_input(y, precision).to(device))
+                found = _compare(material, precision, batch)
                 if found.refusal:
                     return found
                 work = max(work, found.work)
@@ -137,17 +142,24 @@ def train_alone(
 
 
 def _compare(material: Material, precision: str, batch: tuple[Tensor, Tensor]) -> Examination:
-    dtype = weight_format(precision)
-    models = [material.model(seed, dtype) for seed in range(2)]
+    dtype, device = weight_format(precision), batch[0].device
+    models = [material.model(seed, dtype).to(device) for seed in range(2)]
     layout = Layout.of(models[0])
-    rows = torch.zeros(2, layout.width, dtype=dtype)
+    rows = torch.zeros(2, layout.width, dtype=dtype, device=device)
     for row, model in zip(rows, models, strict=True):
         layout.write(row, dict(model.named_parameters()))
+    alpha = torch.tensor([1.0, 2.0], dtype=dtype, device=device)
+    right = [rows, alpha, *companions(models).values(), *batch]
+    # Bound to other numbers first, so that what a plan does not compute again is noticed.
+    rows, alpha, *held, x, y = (value.flip(0) if value.dim() else value.clone() for value in right)
     weights = dict(zip((p.name for p in layout.places), layout.views(rows), strict=True))
-    buffers = companions(models)
-    alpha = torch.tensor([1.0, 2.0], dtype=dtype)
-    graph = trace_stacked(gradient_function(models[0], material.loss, precision), weights, buffers, alpha, batch)
-    losses, *gradients = Plan(graph, [*weights.values(), *buffers.values(), alpha, *batch]).run()
+    buffers = dict(zip(companions(models), held, strict=True))
+    function = gradient_function(models[0], material.loss, precision, device.type)
+    graph = trace_stacked(function, weights, buffers, alpha, (x, y))
+    plan = Plan(graph, [*weights.values(), *buffers.values(), alpha, x, y])
+    for place, value in zip((rows, alpha, *held, x, y), right, strict=True):
+        place.copy_(value)
+    losses, *gradients = plan.run()
     for place, model in enumerate(models):
         found = {p.name: gradient[place] for p, gradient in zip(layout.places, gradients, strict=True)}
         refusal = differs_alone(material, precision, model, batch, float(alpha[place]), losses[place], found)
@@ -181,7 +193,7 @@ def differs_alone(
         One line about the first difference that rounding does not explain; empty where there is none.
     """
     limit = AGREEMENT[weight_format(precision)] if precision in ("float64", "float32") else ROUGH
-    with torch.enable_grad(), evaluation(precision):
+    with torch.enable_grad(), evaluation(precision, batch[0].device.type):
         expected = material.loss(model(batch[0]), batch[1])
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     wanted = torch.autograd.grad(expected * alpha, list(trained.values()), materialize_grads=True)

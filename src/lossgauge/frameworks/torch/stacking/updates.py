@@ -45,7 +45,9 @@ class StackedUpdate:
         self._plans = [_Plan(program, self.slots) for program in recording.programs]
         self._temporary: dict[tuple[int, bool], Tensor] = {}
         self._last: np.ndarray | None = None
-        self._scalars: Sequence[Tensor] = ()
+        most = max((len(scalars) for scalars in recording.scalars), default=0)
+        self._numbers = torch.zeros(most, len(self.members), dtype=rows.dtype, device=rows.device)
+        self._scalars = self._numbers.unsqueeze(-1).unbind(0)
 
     @property
     def gradient(self) -> Tensor:
@@ -58,12 +60,27 @@ class StackedUpdate:
         Args:
             number: Its number, from 0.
         """
+        self.prepare(number)
+        self.apply(self.recording.steps[number])
+
+    def prepare(self, number: int) -> None:
+        """Put the scalars of a step where its program reads them.
+
+        Args:
+            number: The step's number, from 0.
+        """
         rows = self.recording.scalars[number]
         if rows is not self._last:
-            chosen = torch.from_numpy(np.ascontiguousarray(rows[:, self.members]))
-            self._scalars = chosen.to(self.slots[0].dtype).unsqueeze(-1).unbind(0)
+            self._numbers[: len(rows)].copy_(torch.from_numpy(np.ascontiguousarray(rows[:, self.members])))
             self._last = rows
-        self._plans[self.recording.steps[number]].run(self._scalars, self._buffer)
+
+    def apply(self, program: int) -> None:
+        """Run a program on what is there: always the same calls on the same memory.
+
+        Args:
+            program: Its number in the recording.
+        """
+        self._plans[program].run(self._scalars, self._buffer)
 
     def bury(self, place: int) -> None:
         """Set everything a replica has to zero: it does not count any more.
