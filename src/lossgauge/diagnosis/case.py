@@ -30,8 +30,13 @@ class Case(Instruments):
 
     @cached_property
     def steps(self) -> list[Step]:
-        """Its steps."""
+        """Its steps of which something was noted."""
         return [step for step in self.session.steps if step.optimizer == self.index]
+
+    @property
+    def made(self) -> int:
+        """How many steps it made; of several optimizers its part of those that were noted."""
+        return round(self.session.made * len(self.steps) / max(len(self.session.steps), 1))
 
     @cached_property
     def samples(self) -> list[Sample]:

@@ -39,7 +39,7 @@ def diagnose_session(session: Session) -> Diagnosis:
     findings = sorted(_without_last_resorts(settled), key=_order(session))
     return Diagnosis(
         session.script,
-        session.ending.steps if session.ending else len(session.steps),
+        session.made,
         tuple(findings),
         measure_gauges(case),
         find_windows(case),

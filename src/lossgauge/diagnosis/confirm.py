@@ -54,7 +54,7 @@ def confirm(
         The session.
     """
     case = Case(session)
-    length = min(steps, len(session.steps)) or steps
+    length = min(steps, session.made) or steps
     for turn in range(3):
         candidates = _candidates(case, session, turn)[: max(0, most - len(session.trials))]
         if not candidates:
@@ -93,7 +93,7 @@ def judge(finding: Finding, treatment: Treatment, case: Case, outcome: Session |
     helped = not broken and is_better(before, after, start, finding.matters)
     curve = _beside(mine, theirs)
     note = "it did not stay finite" if broken else ""
-    count = int(step) if math.isfinite(step) else len(treated.steps)
+    count = int(step) if math.isfinite(step) else treated.made
     return Trial(finding.code, change, measure, before, after, start, helped, count, note, curve)
 
 

@@ -70,7 +70,11 @@ class Journal:
         Args:
             rows: The steps, oldest first.
         """
-        self._write({"kind": "steps", "rows": [_speakable(row) for row in rows]})
+        line: dict[str, Any] = {"kind": "steps", "rows": list(rows)}
+        try:
+            self._write(line)
+        except ValueError:  # JSON has no infinity and no NaN; most rows have none either
+            self._write(to_plain(line))
 
     def replace(self, index: int, record: Optimizer | Tensor) -> None:
         """Say again, and better, what an optimizer or a tensor is.
@@ -86,7 +90,8 @@ class Journal:
         self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        self._file.write(text + "\n")
         self._file.flush()
 
 
@@ -203,8 +208,3 @@ def _take(session: Session, line: dict[str, Any]) -> None:
             place(session).append(value)
         else:
             place(session)[index] = value
-
-
-def _speakable(row: Row) -> list[Any]:
-    """JSON has no infinity and no NaN; most rows need no change, so it is looked for only in numbers."""
-    return [to_plain(value) for value in row]

@@ -260,7 +260,7 @@ class Session:
         versions: Python, torch and lossgauge.
         optimizers: In the order of first steps.
         tensors: The observed tensors.
-        steps: Every optimizer step.
+        steps: The optimizer steps of which something was noted: all at the beginning, some later on.
         samples: The sampled steps.
         readings: What the autograd graph said, at sampled backwards.
         events: What happened once.
@@ -279,3 +279,9 @@ class Session:
     events: list[Event] = field(default_factory=list[Event])
     trials: list[Trial] = field(default_factory=list[Trial])
     ending: Ending | None = None
+
+    @property
+    def made(self) -> int:
+        """How many optimizer steps were made, as far as is known."""
+        noted = self.steps[-1].number if self.steps else 0
+        return max(noted, self.ending.steps) if self.ending else noted

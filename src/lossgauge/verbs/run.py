@@ -113,7 +113,7 @@ def try_remedies(
         Whether they came to their end; False where Ctrl-C cut them short.
     """
     told = _Told(notify or (lambda text: None))
-    runs = Trials(training, untouched, len(session.steps), progress=told.reach)
+    runs = Trials(training, untouched, session.made, progress=told.reach)
     with suppress(KeyboardInterrupt):
         confirm_remedies(session, runs, notify=told.begin, most=trials or MOST, steps=steps or LONGEST)
         return True

@@ -172,7 +172,7 @@ class LabelsUnrelated(Rule):
         if case.progress.state not in ("stalled", "slow") or left is None or left < 0.6 or left > 1.3:
             return None
         share = case.typical(case.dominated)
-        if (share or 0.0) > 0.5 or len(case.steps) < 30:
+        if (share or 0.0) > 0.5 or case.made < 30:
             return None
         agreement = case.typical(_agreement)
         message = (

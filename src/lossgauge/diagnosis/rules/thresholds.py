@@ -99,10 +99,10 @@ class AbsoluteStopThreshold(Rule):
         where = next(str(event["where"]) for event in found if event["value"] == delta)
         message = (
             f"an early stop asks for improvements of {spell_value(delta)} (min_delta) in units of a loss that is "
-            f"{end:.1e}: the run ended after {len(case.steps)} steps while the loss was coming down"
+            f"{end:.1e}: the run ended after {case.made} steps while the loss was coming down"
         )
         factor = 10.0**-6 * min(1.0, abs(end) / delta)
-        evidence = {"min_delta": delta, "loss": end, "steps": len(case.steps), "late_progress": case.progress.late}
+        evidence = {"min_delta": delta, "loss": end, "steps": case.made, "late_progress": case.progress.late}
         treatments, advice = [Treatment("stop-delta", "min_delta", factor=factor)], "or compare with the loss itself"
         return self.finding("fault", message, evidence, where=where, treatments=treatments, advice=advice)
 
@@ -230,4 +230,4 @@ def _size(spread: Spread | None) -> float:
 
 def _reach(case: Case) -> float:
     """How far one bias can go in this run: lr per step."""
-    return (case.setting(case.rate or "") or 0.0) * len(case.steps) / 20
+    return (case.setting(case.rate or "") or 0.0) * case.made / 20

@@ -25,7 +25,7 @@ def write_observed(plain: Mapping[str, Any], session: Session) -> Markup:
     seen = sum(tensor.elements for tensor in session.tensors)
     held = sum(optimizer.tensors for optimizer in session.optimizers)
     lines = [
-        f"{len(session.steps)} optimizer steps, {len(session.samples)} of them sampled in detail",
+        f"{session.made} optimizer steps, {len(session.samples)} of them sampled in detail",
         f"{len(session.tensors)} of {held or len(session.tensors)} weight tensors, {seen:,} of {elements or seen:,} "
         "weights; large tensors by a fixed sample of their elements, their norms in full",
         f"losses read off the autograd graph: {len(session.readings)}",

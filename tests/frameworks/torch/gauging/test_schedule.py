@@ -83,3 +83,47 @@ def test_what_is_spent_once_is_not_expected_again(clock):
     assert schedule.settle() == pytest.approx(0.1)
     assert schedule.spent == pytest.approx(0.6)
     assert schedule.due(2)  # 0.6 and another 0.1 are less than what is open; 0.6 twice would not be
+
+
+def noted(schedule, clock, steps, step_seconds, cost):
+    """The steps that have a row."""
+    rows = []
+    for step in range(1, steps + 1):
+        if schedule.affords_row():
+            mark = schedule.account()
+            clock.now += cost
+            schedule.note(mark, complete=True)
+            rows.append(step)
+        clock.now += step_seconds
+    return rows
+
+
+@pytest.mark.parametrize(("step_seconds", "cost"), [(2e-4, 1e-4), (1e-3, 1e-4), (1e-3, 5e-3)])
+def test_rows_keep_their_share_however_short_steps_are(clock, step_seconds, cost):
+    schedule = Schedule()
+    schedule.due(1)  # the clock of the training starts here
+    rows = noted(schedule, clock, 60_000, step_seconds, cost)
+    assert schedule.noted <= module.ENTRY_ROWS + module.ROWS * schedule.elapsed
+    first = int(module.ENTRY_ROWS / cost)
+    assert rows[: first - 1] == list(range(1, first))  # the beginning is complete
+    gaps = [b - a for a, b in pairwise(rows[first + 1 :])]
+    assert max(gaps) <= 1.2 * cost / (module.ROWS * step_seconds) + 1  # and the rest is spread evenly
+
+
+def test_long_steps_all_have_a_row(clock):
+    schedule = Schedule()
+    schedule.due(1)
+    assert noted(schedule, clock, 5000, 0.1, 1e-4) == list(range(1, 5001))
+
+
+def test_what_is_spent_on_a_sample_is_no_cost_of_a_row(clock):
+    schedule = Schedule()
+    schedule.due(1)
+    mark = schedule.account()
+    clock.now += 0.01
+    with schedule.charged():
+        clock.now += 5.0
+    schedule.settle()
+    schedule.note(mark, complete=True)
+    assert schedule.noted == pytest.approx(0.01)
+    assert schedule.affords_row()

@@ -58,12 +58,16 @@ def _guarded(event: Callable[..., Any]) -> Callable[..., Any]:
             self._decline(event.__name__)
             return
         with self._lock:
+            since = self.schedule.account()
             try:
                 event(self, *args, **kwargs)
             except Exception as error:
                 self.blind = True
                 what = f"observing ended at step {self.ledger.number + 1}: {type(error).__name__}: {error}"
                 self.journal.add(Event("limit", self.ledger.number + 1, what.splitlines()[0]))
+            finally:
+                if self._noting:
+                    self.schedule.note(since, event.__name__ == "step")
 
     return take
 
@@ -91,6 +95,7 @@ class Gauge(Observer):
         self._held: dict[int, int] = {}
         self._names: dict[int, str] = dict(self.settings.names or {})
         self._sampling = False
+        self._noting = self._noting_next = True
         self._micro = 0
         self._stepped: set[int] = {-1}  # optimizers that have stepped in this window; not empty: it is over
         self._begun: dict[int, Before] = {}
@@ -103,7 +108,8 @@ class Gauge(Observer):
     @_guarded
     def scaled(self, scaler: Any, outcome: Any) -> None:
         """A loss was multiplied by mixed precision's scale; see `Observer`."""
-        self._open_window(bool(self._stepped))
+        if not self._open_window(bool(self._stepped)):
+            return
         scale = scaler._scale
         self._scale = None if scale is None else scale.item() if scale.device.type == "cpu" else scale.clone()
 
@@ -122,7 +128,9 @@ class Gauge(Observer):
     @_guarded
     def backward(self, roots: Sequence[Any] = (), gradients: Sequence[Any] = ()) -> None:
         """A backward is about to start; see `Observer`."""
-        self._open_window(bool(self._stepped))
+        if not self._open_window(bool(self._stepped)):
+            self.ledger.backwards += 1
+            return
         self.ledger.backward(roots, gradients, self._scale)
         for participant in self.participants.values():
             participant.look_at_gradients()
@@ -134,6 +142,8 @@ class Gauge(Observer):
     @_guarded
     def before_clip(self, name: str, threshold: float, parameters: Sequence[Any]) -> None:
         """A clip function is about to be called; see `Observer`."""
+        if not self._noting:
+            return
         held = {id(t) for o in self._unscaled for group in o.param_groups for t in group["params"]}
         scaled = self._scale is not None and not (parameters and id(parameters[0]) in held)
         self._clip = (name, threshold, "scaled" if scaled else "unscaled")
@@ -171,8 +181,7 @@ class Gauge(Observer):
         participant = self.participants.get(index)
         if participant is None:
             return
-        self._open_window(closure or index in self._stepped)
-        if self._sampling:
+        if self._open_window(closure or index in self._stepped) and self._sampling:
             with self.schedule.charged():
                 self._begun[index] = before(
                     optimizer.optimizer, participant.watched, participant.law, True, closure, participant.own
@@ -185,18 +194,23 @@ class Gauge(Observer):
         if participant is None:
             return
         participant.own += 1
-        overflow = getattr(optimizer.optimizer, "found_inf", None)
+        self._stepped.add(index)
+        number = self._close_step(index, participant) if self._noting else self.ledger.pass_step()
+        self._noting_next = self.schedule.affords_row()
+        participant.remember_gradients(self._noting_next)
+        if self.settings.stop_after is not None and number >= self.settings.stop_after:
+            self.close("stopped", f"after {number} steps, as asked")
+            raise Stop
+
+    def _close_step(self, index: int, participant: Participant) -> int:
+        overflow = getattr(participant.view.optimizer, "found_inf", None)
         skipped = overflow is not None and bool(overflow)
         number = self.ledger.close_step(index, skipped, participant.stale())
-        participant.remember_gradients()
         begun = self._begun.pop(index, None)
         if begun is not None:
             self._sample(participant, number, begun)
         self.happenings.after_step(number, participant)
-        self._stepped.add(index)
-        if self.settings.stop_after is not None and number >= self.settings.stop_after:
-            self.close("stopped", f"after {number} steps, as asked")
-            raise Stop
+        return number
 
     @_guarded
     def plateau(self, scheduler: Any, metric: float, before: Sequence[float], after: Sequence[float]) -> None:
@@ -263,14 +277,15 @@ class Gauge(Observer):
                 self.settings.sink(number, numbers_of(sample, [tensor.name for tensor in self._tensors]))
         self.schedule.settle()
 
-    def _open_window(self, over: bool) -> None:
-        """Begin what leads to the next step, once the window before is over: several optimizers may share one."""
-        if not over:
-            return
-        self._stepped.clear()
-        self._unscaled.clear()
-        self._scale, self._clip, self._micro = None, None, 0
-        self._sampling = self.schedule.due(self.ledger.number + 1)
+    def _open_window(self, over: bool) -> bool:
+        """Begin what leads to the next step if the one before is over; say whether more than its number is noted."""
+        if over:
+            self._stepped.clear()
+            self._unscaled.clear()
+            self._scale, self._clip, self._micro = None, None, 0
+            self._sampling = self.schedule.due(self.ledger.number + 1)
+            self._noting = self._noting_next or self._sampling
+        return self._noting
 
     def _decline(self, event: str) -> None:
         """What to do with an event that is not taken any more, or that happens in a process forked from ours."""

@@ -117,9 +117,13 @@ class Participant:
         ]
         return all(grown) if grown else None
 
-    def remember_gradients(self) -> None:
-        """After a step: note which gradients are there."""
-        self.seen = [_mark(tensor.grad) for _, tensor, _ in self.watched[:LOOKED_AT]]
+    def remember_gradients(self, wanted: bool = True) -> None:
+        """After a step: note which gradients are there.
+
+        Args:
+            wanted: Whether anybody will ask whether they are still there; without, nothing is remembered.
+        """
+        self.seen = [_mark(tensor.grad) for _, tensor, _ in self.watched[:LOOKED_AT]] if wanted else []
         self.untouched = []
 
 

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 SHARE = 0.006
-"""The share of the time of a training that observing may take in the long run. The promise is 1 %; the rest is left for
-the few microseconds that every step costs."""
+"""The share of the time of a training that samples may take in the long run. The promise is 1 %; the rest is left for
+rows, and for the few microseconds that every step costs."""
+ROWS = 0.002
+"""The share that rows may take: what is noted of steps that are not sampled, their losses, what was clipped."""
+ENTRY_ROWS = 0.4
+"""Seconds that rows may take besides: those of the first thousands of steps."""
 ENTRY_SECONDS = 1.5
 """What the first samples may cost together, whatever the share: a training of a second must be understood too."""
 ENTRY_STEPS = 64
@@ -29,17 +33,47 @@ class Schedule:
     Args:
         share: The share of the training's time that may be spent, dimensionless.
         entry: Seconds that may be spent besides.
-        now: A clock in seconds.
+        spent: What samples have cost so far, in seconds.
+        noted: What rows have cost so far, in seconds.
     """
 
     share: float = SHARE
     entry: float = ENTRY_SECONDS
     spent: float = 0.0
+    noted: float = 0.0
     _started: float | None = None
     _next: int = 1
     _last_cost: float = 0.0
     _taken: int = 0
     _cost: float = 0.0
+    _rows: int = 0
+
+    def account(self) -> tuple[float, float]:
+        """A mark from which the cost of a row is counted.
+
+        Returns:
+            The time, and what of it was spent on samples so far, in seconds.
+        """
+        return time.perf_counter(), self.spent + self._cost
+
+    def note(self, since: tuple[float, float], complete: bool) -> None:
+        """Count the time since a mark as the cost of a row, but for what was spent on a sample.
+
+        Args:
+            since: The mark.
+            complete: Whether the row is complete.
+        """
+        now, spent = self.account()
+        self.noted += now - since[0] - (spent - since[1])
+        self._rows += complete
+
+    def affords_row(self) -> bool:
+        """Whether one more row would cost no more than what rows may.
+
+        Returns:
+            Always True at the beginning; later, where steps are short, for some steps only.
+        """
+        return self.noted * (1 + 1 / max(self._rows, 1)) <= ENTRY_ROWS + ROWS * self.elapsed
 
     def due(self, step: int) -> bool:
         """Whether this step is to be sampled.
