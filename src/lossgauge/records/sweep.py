@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, cast
 
 from lossgauge.errors import InputError
@@ -16,6 +17,13 @@ Value = float | int | bool | str | tuple[float, ...] | None
 """What a hyperparameter may be."""
 FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
 """What may come of a training."""
+
+
+@lru_cache(maxsize=64)
+def _marks(steps: int, count: int) -> tuple[int, ...]:
+    """At most so many steps, evenly spaced in log(step); every outcome asks for them."""
+    spaced = (round(steps ** (index / (count - 1))) for index in range(count))
+    return tuple(sorted({min(max(step, 1), steps) for step in spaced}))
 
 
 @dataclass(frozen=True)
@@ -44,9 +52,7 @@ class Workload:
         Returns:
             Steps counted from 1, ascending; the last one is `steps`.
         """
-        count = max(2, self.points)
-        spaced = (round(self.steps ** (index / (count - 1))) for index in range(count))
-        return tuple(sorted({min(max(step, 1), self.steps) for step in spaced}))
+        return _marks(self.steps, max(2, self.points))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON.

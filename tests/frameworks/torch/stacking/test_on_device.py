@@ -22,7 +22,7 @@ from lossgauge.frameworks.torch.stacking.on_device import replicas_on_device, tr
 from lossgauge.frameworks.torch.stacking.recording import record
 from lossgauge.frameworks.torch.stacking.updates import StackedUpdate
 from lossgauge.frameworks.torch.stacking.workloads import load_material
-from lossgauge.records.sweep import Outcome, Setting, Workload
+from lossgauge.records.sweep import PRECISIONS, Outcome, Setting, Workload
 from tests.frameworks.torch.stacking.laws import LAWS
 from tests.frameworks.torch.stacking.workshop import HERE, SMALL, workload
 
@@ -125,10 +125,11 @@ def test_co_scaled_powers_of_two_have_the_same_bits_on_a_gpu_and_others_have_not
 
 @needs_gpu
 @pytest.mark.gpu
-@pytest.mark.parametrize("work", [
-    SMALL, Workload("cnn-1-8-16", "cross-entropy", "images", 6), workload("with_batch_norm", steps=9),
-], ids=["perceptron", "convolutions", "batch norm"])  # fmt: skip
-@pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize(("work", "precision"), [
+    *((SMALL, precision) for precision in PRECISIONS),
+    *((Workload("cnn-1-8-16", "cross-entropy", "images", 6), precision) for precision in PRECISIONS),
+    *((workload("with_batch_norm", steps=9), precision) for precision in ("float32", "float64")),
+], ids=lambda part: part.model.rpartition(":")[2] if isinstance(part, Workload) else part)  # fmt: skip
 def test_a_setting_has_the_same_bits_on_a_gpu_whatever_runs_beside_it(work, precision):
     generator = random.Random(3)
     rates = [1e-3 * (1 + k % 7) for k in range(23)]

@@ -3,6 +3,7 @@
 The host does not wait for steps: losses, and whether all weights are finite, are noted on the device and read later.
 """
 
+import gc
 from collections.abc import Callable, Hashable
 
 import numpy as np
@@ -123,10 +124,28 @@ class _Launches:
             work()
             return
         if key not in self._graphs:
-            self._graphs[key] = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graphs[key]):
-                work()
+            self._graphs[key] = _recorded(work)
         self._graphs[key].replay()
+
+
+def _recorded(work: Callable[[], None]) -> torch.cuda.CUDAGraph:
+    """The kernels that some work launches; torch's own context would empty its caches first, and cost as much again."""
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    collecting = gc.isenabled()
+    gc.disable()  # what is thrown away meanwhile may be another graph, which must not happen while one is recorded
+    try:
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            graph.capture_begin()
+            try:
+                work()
+            finally:
+                graph.capture_end()
+        torch.cuda.current_stream().wait_stream(stream)
+    finally:
+        if collecting:
+            gc.enable()
+    return graph
 
 
 def _gaps_of(layout: Layout) -> Tensor:
