@@ -57,10 +57,10 @@ class Node:
 
 
 class Cluster:
-    """A head and a second node, one processor each."""
+    """A head and a second node, one processor each; of the second more may be said."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *second: str) -> None:
+        self._folder, self._second = folder, second
         self._files = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # the paths of Ray's sockets must be short
         self.address = f"127.0.0.1:{free_port()}"
         self.nodes: list[Node] = []
@@ -70,7 +70,7 @@ class Cluster:
         head = (f"--port={port}", "--head", "--include-dashboard=false", f"--ray-client-server-port={free_port()}")
         try:
             self._add("head", *head, f"--temp-dir={self._files}")
-            self._add("second", f"--address={self.address}")
+            self._add("second", f"--address={self.address}", *self._second)
         except BaseException:
             self._end()
             raise

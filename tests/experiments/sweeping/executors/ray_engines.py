@@ -35,6 +35,12 @@ def deadly(workload: Workload, settings: Sequence[Setting], **options: Any) -> l
     return run_settings(workload, settings, **options)
 
 
+def placed(workload: Workload, settings: Sequence[Setting], **options: Any) -> list[Outcome]:
+    """Say on which node a worker is."""
+    time.sleep(SECONDS / 3)
+    return [Outcome("finished", 0.0, engine=str(options["tier"]), message=os.environ[NODE]) for _ in settings]
+
+
 def threads(workload: Workload, settings: Sequence[Setting], **options: Any) -> list[Outcome]:
     """Say with how many threads a worker computes, and where it stands."""
     import torch

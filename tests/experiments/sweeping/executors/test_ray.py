@@ -15,7 +15,7 @@ import pytest
 
 from lossgauge.errors import InputError
 from lossgauge.experiments.sweeping.executors import ray as executors_ray
-from lossgauge.experiments.sweeping.executors.executor import ENGINE, Task
+from lossgauge.experiments.sweeping.executors.executor import ACCELERATOR, AUTO, ENGINE, Task
 from lossgauge.experiments.sweeping.executors.ray import SUBMISSIONS, Piece, RayExecutor, carry_out, load_ray
 from lossgauge.records.sweep import FAILED, Outcome
 from tests.experiments.sweeping.executors import ray_session
@@ -30,11 +30,11 @@ with_ray = pytest.mark.skipif(
 Result = tuple[str, list[Outcome]]
 
 
-def drive(engine: str, address: str, count: int) -> "subprocess.Popen[str]":
+def drive(engine: str, address: str, count: int, tier: str = AUTO) -> "subprocess.Popen[str]":
     """A driver in a process of its own: Ray can be started once per process."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return subprocess.Popen(
-        [sys.executable, "-m", ray_session.__name__, engine, address, str(count)],
+        [sys.executable, "-m", ray_session.__name__, engine, address, str(count), tier],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment,
     )  # fmt: skip
 
@@ -180,6 +180,23 @@ def test_a_node_that_is_lost_loses_nothing(tmp_path: Path):
     assert interrupted, "the node was at work when it was lost"
     again = {path.name.split("-")[2] for path in tmp_path.glob("ended-head-*")}
     assert set(interrupted) <= again, "what it was at was done by the other one"
+
+
+@with_ray
+def test_tasks_for_an_accelerator_go_where_there_is_one(tmp_path: Path):
+    with Cluster(tmp_path, "--num-gpus=1", "--num-cpus=2") as cluster:
+        _, asked = finish(drive("placed", cluster.address, 6, ACCELERATOR))
+        _, others = finish(drive("placed", cluster.address, 12))
+    assert {(o.engine, o.message) for _, outcomes in asked for o in outcomes} == {(ACCELERATOR, "second")}
+    assert {(o.engine, o.message) for _, outcomes in others for o in outcomes} == {(AUTO, "head"), (AUTO, "second")}
+
+
+@with_ray
+def test_a_cluster_without_an_accelerator_is_one_clear_line():
+    driver = drive("placed", "", 1, ACCELERATOR)
+    _, complaints = driver.communicate(timeout=280)
+    assert driver.returncode == 2
+    assert "no node of the Ray cluster has a GPU; expected --device cpu" in complaints.splitlines()[-1]
 
 
 @with_ray
