@@ -118,6 +118,16 @@ def test_far_above_epsilon_a_change_is_rounding():
     assert abs(found.total or 0) <= (found.rounding_floor or 0)
 
 
+@pytest.mark.parametrize("outcome", ["loss", "weights"])
+@pytest.mark.parametrize("alpha", [2**7, 100])
+def test_a_training_that_grows_beyond_all_measure_is_not_rounding(alpha: int, outcome: str):
+    """Rounding changes a loss of 1e30 by 1e29; that is no reason to take the way from 0.1 to there for rounding."""
+    found = asked(training(lambda p: SGD(p, lr=0.01, momentum=0.9), steps=20), alpha, outcome=outcome)
+    assert (found.total or 0) > 1e6
+    assert found.verdict == ATTRIBUTED
+    assert found.share("lr") == pytest.approx(1, abs=1e-6)
+
+
 def test_a_power_of_two_far_above_epsilon_changes_no_bit():
     found = asked(training(lambda p: Adam(p, lr=1e-2), unit=1e12), 2**10)
     assert (found.verdict, found.total, found.parts) == (UNCHANGED, 0.0, ())

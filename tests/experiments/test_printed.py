@@ -62,6 +62,17 @@ def test_colours_tensors_and_letters_of_any_language(text: str, name: str):
     assert names_printed(text) == [name]
 
 
+def test_thousands_may_be_set_apart():
+    assert read_printed_number("total: 506,669.28 (max 1,000)", "total") == 506669.28
+    assert read_printed_number("sizes: 1,2,3", "sizes") == 1
+    assert last_digit("total: 506,669.28", "total") == 0.01
+
+
+def test_a_heading_has_no_number_in_the_next_line():
+    assert read_printed_number("epoch,loss\n10,0.5\n", "loss") is None
+    assert read_printed_number("epoch loss\n10 0.5\n", "loss") is None
+
+
 def test_a_name_does_not_begin_within_a_number():
     assert names_printed("y=1_000 z=3") == ["z"]
 

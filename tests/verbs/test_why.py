@@ -4,7 +4,7 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -50,6 +50,102 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
+
+
+OTHERS = """
+import logging
+import random
+import sys
+import time
+import torch
+
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-3)
+best, min_delta = 1e9, 1e-9
+for step in range(12):
+    optimizer.zero_grad()
+    loss = (model(torch.randn(32, 4)) - 1).pow(2).mean()
+    loss.backward()
+    optimizer.step()
+    if best - loss.item() < min_delta:
+        pass
+logging.info("logged loss: %.6f", loss.item())
+print(f"seconds: {time.time():.6f}")
+print(f"guess: {random.random()}")
+if "--ask" in sys.argv:
+    input()
+"""
+
+
+@pytest.fixture
+def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("others.py").write_text(OTHERS)
+    return "others.py"
+
+
+def test_what_a_logger_writes_is_printed_too(others: str, capfd: pytest.CaptureFixture[str]):
+    found = lossgauge.why(others, 2**10, outcome="logged loss")
+    assert found.verdict == ATTRIBUTED
+    assert found.share("eps") == pytest.approx(1, abs=1e-6)
+    out, err = capfd.readouterr()
+    assert out.startswith("seconds: ")
+    assert "logged loss" in err
+    assert "logged loss" not in out
+
+
+@pytest.mark.parametrize("name", ["seconds", "guess"])
+def test_an_outcome_that_does_not_repeat_itself_says_so(others: str, name: str):
+    found = lossgauge.why(others, 2**10, outcome=name)
+    assert found.verdict == "UNDECIDED"
+    assert f"{name} does not repeat itself: it is" in found.reason
+    assert "though every weight has the same bits" in found.reason
+
+
+def test_an_early_stop_of_ones_own_is_out_of_reach_and_told(others: str):
+    notes = " ".join(lossgauge.why(others, 2**10).notes)
+    assert "an early stop asks for improvements of 1e-09 at" in notes
+    assert "(min_delta): it compares the user's own loss, which these runs do not multiply" in notes
+
+
+def test_a_script_that_asks_is_told_that_nobody_answers(others: str):
+    with pytest.raises(ScriptError, match=r"EOFError.*no standard input, so give it as an argument or in a file"):
+        lossgauge.why(others, 2**10, args=["--ask"])
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_what_waits_for_a_maximum_is_fed_no_loss(mode: Literal["min", "max"]):
+    def train() -> torch.nn.Module:
+        torch.manual_seed(0)
+        model = torch.nn.Linear(4, 1)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, eps=0.0)
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, mode=mode, patience=1, threshold=1e-3, threshold_mode="abs"
+        )
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = (model(torch.randn(32, 4)) - 1).pow(2).mean()
+            loss.backward()
+            optimizer.step()
+            schedule.step(loss.item() if mode == "min" else -loss.item())
+        return model
+
+    found = asked(train, 2**-10, outcome="weights")
+    if mode == "max":
+        assert found.verdict == UNCHANGED
+    else:
+        assert found.share("threshold") == pytest.approx(1, abs=1e-6)
+        assert "what the plateau schedule is fed is taken for a loss, and multiplied too" in found.notes
+
+
+def test_a_multiplier_beyond_all_formats_is_no_hidden_constant():
+    train = training(lambda p: torch.optim.Adam(p), lambda p: torch.nn.utils.clip_grad_norm_(p, 0.1))
+    found = asked(train, "1e300")
+    assert {part.name for part in found.parts} >= {"number format"}
+    assert not any(part.name == "hidden constant" for part in found.parts)
+    assert any(part.name == "hidden constant" for part in asked(train, 1e-5).parts)
 
 
 def returning() -> dict[str, Any]:

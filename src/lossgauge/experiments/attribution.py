@@ -5,15 +5,17 @@ training with α and nothing else, v(all) is the untouched one again, by the cha
 value of what co-scaling a quantity takes away, so the parts add up to v(∅) − v(all).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from time import monotonic
 
 from lossgauge.errors import InputError
+from lossgauge.experiments.floors import find_floor
 from lossgauge.experiments.game import Game
 from lossgauge.experiments.kept_runs import KeptRuns
 from lossgauge.experiments.measurements import Measurements, Progress, Setting
-from lossgauge.experiments.obstacles import find_obstacle
+from lossgauge.experiments.obstacles import find_obstacle, find_wavering
 from lossgauge.experiments.outcomes import DIVERGENCE, Outcome
 from lossgauge.experiments.quantities import Quantity, carriers, quantities, shown
 from lossgauge.experiments.remainders import CONSTANT, find_cause
@@ -33,6 +35,7 @@ from lossgauge.laws.law import Law
 from lossgauge.laws.multiplier import power_of_two
 from lossgauge.laws.verdict import Verdict
 from lossgauge.records.attribution import ATTRIBUTED, ROUNDING, UNCHANGED, Attribution, Interaction, Part
+from lossgauge.records.run import Run
 from lossgauge.trainings.batch import count_cores
 from lossgauge.trainings.recorder import LawOf
 from lossgauge.trainings.training import Training
@@ -42,8 +45,8 @@ MOST = 64
 LONGER, MARGIN = 10.0, 60.0
 """A run may take so many times as long as the guard's two did, and so many seconds more."""
 ROUNDED, ANEW = "rounding", "summation"
-TWICE = 2.0
-"""The floor is twice the largest change that rounding was seen to make: the change at hand is one more draw of it."""
+ENOUGH = Fraction(1, 20)
+"""The share of the total that settings which are said to do the same may miss."""
 NOTABLE = Fraction(1, 10)
 """The share of the total from which an interaction is named."""
 
@@ -108,8 +111,9 @@ def attribute_change(training: Training, request: Request) -> Attribution:
         runs={"made": 0, "reused": 0, "checks": 2, "kept": 0},
     )
     obstacle = find_obstacle(laboratory, again, healthy=False)
-    if obstacle is not None:
-        return replace(known, reason=obstacle.reason)
+    reason = obstacle.reason if obstacle else find_wavering(request.outcome, laboratory.reference, again)
+    if reason:
+        return replace(known, reason=reason)
     workers = request.workers or (1 if laboratory.reference.accelerator else count_cores())
     limit = LONGER * seconds + MARGIN
     runs = Measurements(laboratory, request.outcome, workers, limit, request.kept, request.progress)
@@ -145,7 +149,8 @@ class _Work:
         # Where α is a power of two the same bits come out with everything co-scaled, and rounding is seen beside it.
         self.beside = Setting(alpha * Fraction(3, 4) if power_of_two(alpha) else alpha)
         self.rounded = (Setting(Fraction(1), None, ANEW), Setting(alpha, frozenset(), ANEW))
-        self.notes = [] if self.exact else [_say_drawn(len(self.names), len(self.orders))]
+        self.notes = [] if self.exact else [_say_drawn(len(self.names), len(self.orders), most, len(drawn))]
+        self.notes += _say_limits(laboratory.reference, self.names)
         self.identical = False
 
     def attribute(self, known: Attribution) -> Attribution:
@@ -201,6 +206,7 @@ class _Work:
             parts.append(single_part(*cause, rest, total))
         elif game.forgiven and not self.identical:
             self.notes.append(f"of the whole a {cause[0]} is under 0.1 %, which lies within the parts: {cause[1]}")
+        sufficient = self._sufficient(parts, worth, total) if not rest else ()
         parts.sort(key=lambda part: -abs(part.share))
         known = replace(
             known,
@@ -208,12 +214,15 @@ class _Work:
             outcome=DIVERGENCE if game.divergent else known.outcome,
             total=float(total),
             parts=tuple(parts),
+            sufficient=sufficient,
             interactions=self._interactions(worth, total),
             rounding_floor=None if game.divergent else self._floor(),
         )
         if known.rounding_floor is not None and abs(float(total)) <= known.rounding_floor:
             whole = Part(ROUNDED, 1.0, float(total))
-            return replace(known, verdict=ROUNDING, parts=(whole,), raw_parts=known.parts, interactions=())
+            return replace(
+                known, verdict=ROUNDING, parts=(whole,), raw_parts=known.parts, interactions=(), sufficient=()
+            )
         return known
 
     def _game(self, forgiving: bool) -> Game:
@@ -228,6 +237,15 @@ class _Work:
                 "farthest from the untouched one"
             )
         return game
+
+    def _sufficient(self, parts: Sequence[Part], worth: Worth, total: Fraction) -> tuple[str, ...]:
+        """As few of the largest parts as can be: with the others co-scaled, nearly nothing of the change is gone."""
+        ordered = sorted(parts, key=lambda part: -abs(part.share))
+        for count in range(1, len(ordered)) if self.exact else ():
+            others = frozenset(part.quantity for part in ordered[count:])
+            if abs(worth(others)) <= abs(total) * ENOUGH:
+                return tuple(part.name for part in ordered[:count])
+        return tuple(part.name for part in ordered)
 
     def _interactions(self, worth: Worth, total: Fraction) -> tuple[Interaction, ...]:
         if not self.exact:
@@ -247,16 +265,10 @@ class _Work:
         return [*known, *(player for player in self.players if player.key not in {one.key for one in known})]
 
     def _floor(self) -> float:
-        """Twice the largest change that was seen where nothing but rounding changed, or one digit of the outcome."""
-        untouched, multiplied = self.rounded
-        changes = [self._change(untouched), self._change(multiplied, self._setting(frozenset()))]
-        changes += [self._change(self.beside)] if self.identical else []
-        return TWICE * max(*changes, self.runs.resolution)
-
-    def _change(self, setting: Setting, other: Setting | None = None) -> float:
         found = self.runs.found
-        one, two = found[setting], self.runs.reference if other is None else found[other]
-        return 0.0 if one.diverged or two.diverged else abs(one.value - two.value)
+        like = [found[self.rounded[0]], *([found[self.beside]] if self.identical else [])]
+        multiplied = (found[self._setting(frozenset())], found[self.rounded[1]])
+        return find_floor(self.runs.reference, like, multiplied, self.runs.resolution)
 
     def _finish(self, known: Attribution) -> Attribution:
         failures = dict.fromkeys(one.failure for one in self.runs.found.values() if one.failure)
@@ -266,8 +278,22 @@ class _Work:
         return replace(known, runs=dict(self.runs.made), notes=(*known.notes, *self.notes, *told))
 
 
-def _say_drawn(players: int, orders: int) -> str:
+def _say_limits(run: Run, names: Sequence[str]) -> list[str]:
+    """What the runs take for granted, or cannot reach."""
+    notes = [
+        f"an early stop asks for improvements of {delta:g} at {place}: it compares the user's own loss, which these "
+        "runs do not multiply, so what α does through it is no part of the change"
+        for place, delta in run.stop_deltas.items()
+        if delta
+    ]
+    if "threshold" in names:
+        notes.append("what the plateau schedule is fed is taken for a loss, and multiplied too")
+    return notes
+
+
+def _say_drawn(players: int, orders: int, most: int, drawn: int) -> str:
+    more = f"; {most} runs were asked for at most, and {drawn} are the fewest from which an interval can be told"
     return (
         f"{players} quantities have too many subsets to run all: parts are means over {orders} orders, each with a "
-        "95 % interval"
+        f"95 % interval{more if drawn > most else ''}"
     )

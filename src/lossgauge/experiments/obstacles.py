@@ -1,7 +1,9 @@
 """Why nothing can be said about a training by running it again."""
 
+import math
 from dataclasses import dataclass
 
+from lossgauge.experiments.outcomes import Outcome
 from lossgauge.experiments.twins import Laboratory
 from lossgauge.records.proof import FirstDifference
 from lossgauge.records.run import Run
@@ -51,6 +53,26 @@ def find_obstacle(laboratory: Laboratory, again: Run, healthy: bool = True) -> O
     if lost is not None:
         return Obstacle(f"the law of {lost.target} could not be found: {lost.obstacle or 'it made no step'}")
     return None
+
+
+def find_wavering(outcome: Outcome, run: Run, again: Run) -> str:
+    """Whether an outcome differs between two runs that have the same weights.
+
+    Args:
+        outcome: What is compared between runs.
+        run: The untouched training.
+        again: The same once more.
+
+    Returns:
+        The reason why nothing can be said of it, in one line; empty where both have the same.
+    """
+    values = [outcome.read(one, run) for one in (run, again)]
+    if values[0] == values[1] or all(map(math.isnan, values)):
+        return ""
+    return (
+        f"{outcome.title} does not repeat itself: it is {values[0]:.6g} in one untouched run and {values[1]:.6g} in "
+        f"the next, though every weight has the same bits; {SEED}, also where it is measured"
+    )
 
 
 def _find_ailment(run: Run) -> str | None:

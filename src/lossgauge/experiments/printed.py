@@ -3,10 +3,10 @@
 import re
 
 _TENSOR = r"(?:tensor\(\[?)?"
-_NUMBER = (
-    _TENSOR + r"(?P<number>[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)(?!\w|\.\d))"
-)
-_BETWEEN = r"(?:[\"']?\s*[:=]\s*[\"']?|\s+)"
+_POWER = r"(?:[eE][-+]?\d+)?"
+_DIGITS = rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+\.?\d*{_POWER}|\.\d+{_POWER}|nan|inf(?:inity)?"
+_NUMBER = _TENSOR + rf"(?P<number>[-+]?(?:{_DIGITS})(?!\w|\.\d))"
+_BETWEEN = r"(?:[\"']?\s*[:=]\s*[\"']?|[ \t]+)"
 _NAMED = re.compile(
     r"(?<!\w)(?P<name>[^\W\d][\w@/.-]*(?: [\w@/.-]+)*)(?:[\"']?\s*[:=]\s*[\"']?)" + _NUMBER, re.IGNORECASE
 )
@@ -19,8 +19,8 @@ SHOWN = 12
 def read_printed_number(text: str, name: str) -> float | None:
     r"""The last number that was printed under a name.
 
-    It is found in `name: 0.12`, `name=0.12`, `name 0.12`, `name tensor(0.12)` and in JSON as `"name": 0.12`, in
-    colour or not.
+    It is found in `name: 0.12`, `name=0.12`, `name 0.12`, `name tensor(0.12)`, `name 1,234.5` and in JSON as
+    `"name": 0.12`, in colour or not.
 
     >>> read_printed_number('loss 1.5\nepoch 2 loss: 0.25, accuracy=0.75', "loss")
     0.25
@@ -33,7 +33,7 @@ def read_printed_number(text: str, name: str) -> float | None:
         The number, which may be infinite or NaN; None where none was printed under this name.
     """
     found = _find_last(text, name)
-    return None if found is None else float(found)
+    return None if found is None else float(found.replace(",", ""))
 
 
 def last_digit(text: str, name: str) -> float:
@@ -49,7 +49,7 @@ def last_digit(text: str, name: str) -> float:
     Returns:
         A power of ten; 0 where there is no such number.
     """
-    digits, _, power = (_find_last(text, name) or "").lower().partition("e")
+    digits, _, power = (_find_last(text, name) or "").lower().replace(",", "").partition("e")
     if not any(map(str.isdigit, digits)):
         return 0.0
     return float(f"1e{int(power or 0) - len(digits.partition('.')[2])}")

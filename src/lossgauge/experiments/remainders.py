@@ -11,6 +11,8 @@ from lossgauge.laws.verdict import Verdict
 
 CONSTANT, FORMAT, UNKNOWN = "hidden constant", "number format", "unexplained"
 """What such a remainder is called."""
+HELP = "and mixed precision's scaler would help"
+OUTSIDE = "for float32 itself ends at about 1e-38 and 3e38; choose an α well inside"
 
 
 def find_cause(runs: Measurements, twin: Setting) -> tuple[str, str]:
@@ -23,11 +25,11 @@ def find_cause(runs: Measurements, twin: Setting) -> tuple[str, str]:
     Returns:
         A name, `hidden constant`, `number format` or `unexplained`, and the reason in one line.
     """
-    failure = runs.found[twin].failure
+    failure, ended = runs.found[twin].failure, runs.found[twin].diverged
     laws = runs.laboratory.laws_in_use()
     broken = [law for law in laws if law.verdict == Verdict.BROKEN]
     unknown = [law for law in laws if not law.lawful and law not in broken]
-    if broken:
+    if broken and (_in_range(twin.alpha) or not ended):
         return CONSTANT, "; ".join(_say(law) for law in broken)
     if unknown:
         return UNKNOWN, f"the law of {unknown[0].title} is not established"
@@ -36,10 +38,13 @@ def find_cause(runs: Measurements, twin: Setting) -> tuple[str, str]:
         return FORMAT, beyond
     if failure:
         return UNKNOWN, failure
-    at = spell(twin.alpha)
+    hooked = runs.laboratory.reference.hooked
+    where = f"; {hooked} has a hook of the user's, which may be it" if hooked else ""
     return UNKNOWN, (
-        f"with everything co-scaled the bits differ at {at}, though every optimizer has a law; something else in the "
-        "training has units of the loss, such as a threshold on gradients or a clip function of its own"
+        f"with everything co-scaled the bits differ at {spell(twin.alpha)}, though every optimizer has a law; "
+        "something else in the training has units of the loss, such as a threshold on gradients or a clip function "
+        "of its own"
+        f"{where}"
     )
 
 
@@ -49,10 +54,11 @@ def _find_range(runs: Measurements, twin: Setting) -> str:
     inside = Setting(twin.alpha, None, "scaler")
     runs.run({one: "checks" for one in (gentle, inside) if one != twin})
     at = spell(twin.alpha)
-    if not runs.identical(inside):
+    hooked = runs.laboratory.reference.hooked
+    if not runs.identical(inside) and not hooked:
         return (
             f"gradients multiplied by {at} on their way, and divided by it where they end, are not the same: some of "
-            f"them leave the range of their number format, {_say_help(twin.alpha)}"
+            f"them leave the range of their number format, {HELP if _in_range(twin.alpha) else OUTSIDE}"
         )
     if runs.found[twin].failure:
         return ""
@@ -67,11 +73,9 @@ def _find_range(runs: Measurements, twin: Setting) -> str:
     return ""
 
 
-def _say_help(alpha: Fraction) -> str:
-    """What to do, which depends on whether float32 itself could hold the multiplier."""
-    if SMALLEST_NORMAL["float32"] <= alpha < 1 / SMALLEST_NORMAL["float32"]:
-        return "and mixed precision's scaler would help"
-    return "for float32 itself ends at about 1e-38 and 3e38; choose an α well inside"
+def _in_range(alpha: Fraction) -> bool:
+    """Whether float32 itself could hold the multiplier."""
+    return SMALLEST_NORMAL["float32"] <= alpha < 1 / SMALLEST_NORMAL["float32"]
 
 
 def _say(law: Law) -> str:

@@ -4,7 +4,7 @@ First comes a guard: the untouched training, twice. What does not repeat itself 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from lossgauge.errors import InputError, ScriptError
@@ -34,7 +34,7 @@ class Laboratory:
         companion_laws: The law of each quantity beside the optimizers.
         output: Where the first run's standard output goes; later runs are silent.
         notify: Told, before each run, what it is for.
-        watch: What is written down of the first run.
+        watch: What is written down of the first two runs.
     """
 
     training: Training
@@ -59,7 +59,7 @@ class Laboratory:
         if not self.reference.steps:
             return self.reference
         self.notify("the training as it is, once more")
-        again = self.training.run(Injection(), Watch(self.reference), law_of, "nowhere")
+        again = self.training.run(Injection(), replace(self.watch, reference=self.reference), law_of, "nowhere")
         self.laws = tuple(p.law for p in again.participants if p.law is not None)
         return again
 

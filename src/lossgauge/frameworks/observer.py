@@ -58,13 +58,14 @@ class Observer:
             value: The user's own value, in its own units.
         """
 
-    def before_clip(self, name: str, threshold: float, parameters: Sequence[Any]) -> None:
+    def before_clip(self, name: str, threshold: float, parameters: Sequence[Any], scaled: bool) -> None:
         """A clip function is about to be called.
 
         Args:
             name: `max_norm` or `clip_value`.
             threshold: The user's own value, in L/W.
             parameters: The tensors whose gradients are clipped.
+            scaled: Whether the gradients still carry mixed precision's scale.
         """
 
     def after_clip(self, norm: Any, norm_type: float) -> None:
@@ -81,14 +82,6 @@ class Observer:
         Args:
             scaler: The scaler.
             outcome: What `scale` returned.
-        """
-
-    def unscaled(self, scaler: Any, optimizer: Any) -> None:
-        """Gradients were divided by mixed precision's scale, on the user's demand or before a step.
-
-        Args:
-            scaler: The scaler.
-            optimizer: The optimizer whose gradients they are.
         """
 
     def skipped(self, scaler: Any, optimizer: Any) -> None:

@@ -82,6 +82,8 @@ class Attribution:
         parts: The parts, the largest first.
         rounding_floor: Changes up to here are no larger than what rounding does, in the unit of the outcome; None where
             it has no meaning.
+        sufficient: The parts whose equivalent values, set together, do without the multiplier what it does, to within a
+            twentieth of the change; empty where that is not known.
         interactions: Pairs that carry more than a tenth of the total.
         raw_parts: The parts as computed, where they are below the floor and `parts` says `rounding`.
         runs: `made` for the attribution, `reused` (equal to one already made), `checks` (the untouched training twice,
@@ -105,6 +107,7 @@ class Attribution:
     total: float | None = None
     parts: tuple[Part, ...] = ()
     rounding_floor: float | None = None
+    sufficient: tuple[str, ...] = ()
     interactions: tuple[Interaction, ...] = ()
     raw_parts: tuple[Part, ...] = ()
     runs: dict[str, int] = field(default_factory=dict[str, int])
@@ -149,6 +152,7 @@ class Attribution:
             "total": self.total,
             "parts": [part.to_dict() for part in self.parts],
             "rounding_floor": self.rounding_floor,
+            "sufficient": list(self.sufficient),
             "interactions": [
                 {"names": list(pair.names), "value": pair.value, "share": pair.share} for pair in self.interactions
             ],

@@ -99,6 +99,9 @@ class Run:
         returned: The number the training returned, under an empty name, or the numbers of a mapping by their names.
         output: What it printed, where that was kept.
         accelerator: Whether it used an accelerator.
+        stop_deltas: The smallest improvements, in units of the loss, that early stops in the user's code ask for, by
+            their places: `train.py:42 (stopper.min_delta)`.
+        hooked: A weight tensor with hooks of the user's on its gradient; empty where there is none.
     """
 
     steps: list[Step] = field(default_factory=list[Step])
@@ -114,6 +117,8 @@ class Run:
     returned: dict[str, float] = field(default_factory=dict[str, float])
     output: str = ""
     accelerator: bool = False
+    stop_deltas: dict[str, float] = field(default_factory=dict[str, float])
+    hooked: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as handed back by a child process.
@@ -135,6 +140,8 @@ class Run:
             "returned": self.returned,
             "output": self.output,
             "accelerator": self.accelerator,
+            "stop_deltas": self.stop_deltas,
+            "hooked": self.hooked,
         }
 
     @classmethod
@@ -161,6 +168,8 @@ class Run:
             returned=dict(plain["returned"]),
             output=plain["output"],
             accelerator=plain["accelerator"],
+            stop_deltas=dict(plain["stop_deltas"]),
+            hooked=plain["hooked"],
         )
 
 

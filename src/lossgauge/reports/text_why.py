@@ -20,6 +20,8 @@ WIDTH = 28
 ENOUGH = 0.9
 """The share of the whole that the parts named in the first sentence make up, if three of them can."""
 FEW = 3
+CANCELLING = 3.0
+"""The share beyond which per cent say less than the amounts themselves: parts then cancel each other."""
 CLIPS = ("max_norm", "clip_value")
 _PURPOSES = {
     ("eps", "1"): "which stands outside the root and counts in units of the gradient",
@@ -80,8 +82,11 @@ def say_answer(plain: Mapping[str, Any]) -> str:
             "rounding, amplified by training, and no setting carries it."
         )
     main = _choose_main(plain["parts"])
+    if max(abs(part["share"]) for part in main) > CANCELLING:
+        amounts = [f"{part['name']} {spell_short(part['value'])}" for part in main]
+        return f"{change}: that is what is left where large parts cancel, {spell_list(amounts)}."
     shares = [_say_share(part, plain, place == 0) for place, part in enumerate(main)]
-    return f"{change}: {spell_list(shares)}.{_say_remedy(main)}"
+    return f"{change}: {spell_list(shares)}.{_say_remedy(plain)}"
 
 
 def spell_factor(plain: Mapping[str, Any]) -> str:
@@ -159,9 +164,10 @@ def _say_rest(name: str) -> str:
     return articles.get(name, name)
 
 
-def _say_remedy(main: Sequence[Mapping[str, Any]]) -> str:
-    named = [part for part in main if "equivalent" in part and part["name"] != "init_scale"]
-    if not named or len(named) < len(main):
+def _say_remedy(plain: Mapping[str, Any]) -> str:
+    needed = [part for part in plain["parts"] if part["name"] in plain["sufficient"]]
+    named = [part for part in needed if "equivalent" in part and part["name"] != "init_scale"]
+    if not named or len(named) < len(needed):
         return ""
     settings = [f"{part['name']} = {spell_short(part['equivalent'])}" for part in named]
     return f" {spell_list(settings)} would do the same without the multiplier."

@@ -17,7 +17,9 @@ from lossgauge.trainings.forking import forget_randomness, fork_for_each
 from lossgauge.trainings.law_lookup import LawLookup
 from lossgauge.trainings.main_module import run_as_main
 from lossgauge.trainings.recorder import Watch
-from lossgauge.trainings.request import PRINTED, WEIGHTS, write_answer
+from lossgauge.trainings.request import COMPLAINED, PRINTED, WEIGHTS, write_answer
+
+NO_INPUT = "; what is run several times has no standard input, so give it as an argument or in a file"
 
 
 def main(place: str) -> None:
@@ -69,7 +71,8 @@ def _direct(request: Mapping[str, Any], place: str) -> None:
     elif request["output"] == "nowhere":
         _replace(os.devnull, os.O_WRONLY, 1, 2)
     if "watch" in request and request["watch"]["output"]:
-        _replace(str(Path(place).with_name(PRINTED)), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1)
+        for descriptor, name in ((1, PRINTED), (2, COMPLAINED)):
+            _replace(str(Path(place).with_name(name)), os.O_WRONLY | os.O_CREAT | os.O_APPEND, descriptor)
     if request["stdin"] == "nothing":
         _replace(os.devnull, os.O_RDONLY, 0)
 
@@ -102,6 +105,7 @@ def _answer(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             (folder / WEIGHTS).write_bytes(b"".join(run.weights))
         return {"run": run.to_dict()}
     except ScriptError as error:
-        return {"error": str(error), "traceback": traceback_of(error)}
+        asked = request["stdin"] == "nothing" and isinstance(error.__cause__, EOFError)
+        return {"error": f"{error}{NO_INPUT if asked else ''}", "traceback": traceback_of(error)}
     except LossgaugeError as error:
         return {"error": str(error), "kind": type(error).__name__}

@@ -2,8 +2,8 @@
 
 import io
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 
 class _Kept(io.StringIO):
@@ -22,18 +22,18 @@ class _Kept(io.StringIO):
 
 
 @contextmanager
-def keeping_output(asked: bool) -> Iterator[io.StringIO]:
-    """Keep what is printed to standard output.
+def keeping_output(asked: bool) -> Iterator[Callable[[], str]]:
+    """Keep what is printed to standard output, and to standard error, where loggers write.
 
     Args:
         asked: Whether it is wanted; if not, nothing is put in place.
 
     Yields:
-        What holds the text.
+        What gives the text so far, that of standard output last.
     """
     if not asked:
-        yield io.StringIO()
+        yield str
         return
-    kept = _Kept(sys.stdout)  # pyright: ignore[reportArgumentType]  # any text stream will do
-    with redirect_stdout(kept):
-        yield kept
+    printed, complained = _Kept(sys.stdout), _Kept(sys.stderr)  # pyright: ignore[reportArgumentType]  # any stream
+    with redirect_stdout(printed), redirect_stderr(complained):
+        yield lambda: complained.getvalue() + printed.getvalue()

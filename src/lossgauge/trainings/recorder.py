@@ -1,5 +1,6 @@
 """Writing down every step of a training, and ending the training where there is nothing more to learn."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -142,7 +143,10 @@ class Recorder(Observer):
             index: Its number.
             optimizer: The live optimizer.
         """
+        from lossgauge.frameworks.torch.treatments.stop_deltas import find_stop_deltas
+
         self._views.append(optimizer)
+        self.run.stop_deltas.update(find_stop_deltas(sys._getframe(1)))
         digests = optimizer.digests() if self.watch.bits else ()
         resumed = optimizer.remembers()
         self.run.participants.append(Participant(optimizer.target, optimizer.settings(), digests, resumed=resumed))
@@ -202,6 +206,7 @@ class Recorder(Observer):
             participant.names = view.names(known, index)
             participant.later = view.settings()
             participant.formats = view.formats()
+            self.run.hooked = self.run.hooked or next((participant.names[place] for place in view.hooked()), "")
             if law_of is not None and not self.stopped:
                 try:
                     participant.law = law_of(view.optimizer)

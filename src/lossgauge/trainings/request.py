@@ -10,7 +10,7 @@ from typing import Any
 from lossgauge.errors import InputError
 
 REQUEST, ANSWER = "request.json", "answer.json"
-WEIGHTS, PRINTED = "weights.bin", "printed.txt"
+WEIGHTS, PRINTED, COMPLAINED = "weights.bin", "printed.txt", "complained.txt"
 NO_PLACE = "temporary files cannot be written ({}); set TMPDIR to a folder you may write to"
 
 
@@ -81,17 +81,18 @@ def read_answer(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def read_printed(folder: Path) -> str:
+def read_printed(folder: Path, name: str = PRINTED) -> str:
     """What a child printed, where that was kept.
 
     Args:
         folder: Where the request is.
+        name: `PRINTED` for its standard output, `COMPLAINED` for its standard error.
 
     Returns:
         The text; empty where nothing was kept.
     """
     try:
-        return (folder / PRINTED).read_text(encoding="utf-8", errors="replace")
+        return (folder / name).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

@@ -14,7 +14,14 @@ from lossgauge.trainings.interruption import wait_together
 from lossgauge.trainings.nursery import Child, Nursery, start_alone
 from lossgauge.trainings.order import Order
 from lossgauge.trainings.recorder import LawOf, Watch
-from lossgauge.trainings.request import read_answer, read_printed, read_weights, temporary_folder, write_request
+from lossgauge.trainings.request import (
+    COMPLAINED,
+    read_answer,
+    read_printed,
+    read_weights,
+    temporary_folder,
+    write_request,
+)
 
 
 class Script:
@@ -69,6 +76,7 @@ class Script:
             finally:
                 if watch.output and output != "nowhere":
                     print(read_printed(folder), end="", file=sys.stdout if output == "stdout" else sys.stderr)
+                    print(read_printed(folder, COMPLAINED), end="", file=sys.stderr)
             return self.read_run(folder, code)
 
     def start_run(self, injection: Injection, watch: Watch, folder: Path) -> Child:
@@ -103,7 +111,7 @@ class Script:
         if answer is None:
             raise ScriptError(f"{self.title} ended with exit code {code} before its training could be recorded")
         run = self._read(answer)
-        run.output = read_printed(folder)
+        run.output = read_printed(folder, COMPLAINED) + read_printed(folder)  # loggers write to standard error
         run.weights = read_weights(folder)
         return run
 

@@ -83,7 +83,7 @@ class Function:
         """
         with _printing(output), keeping_output(watch.output) as kept:
             run = observe(self.title, self.function, injection, watch, _finder(law_of))
-        run.output = kept.getvalue()
+        run.output = kept()
         return run
 
     def gauge(self, order: Order) -> tuple[int, Mapping[str, Any]]:

@@ -53,7 +53,7 @@ def test_what_changes_an_argument_and_returns_something_new_does_both_in_every_r
         x.mul_(factor).add_(torch.eye(4, 3))
         before = [value.clone() for value in statistics]
         found = plan.run().clone()
-        assert torch.equal(found, normalised(*before, x))
+        assert torch.equal(found, normalised(before[0], before[1], x))
         assert all(torch.equal(one, other) for one, other in zip(statistics, before, strict=True))
 
 

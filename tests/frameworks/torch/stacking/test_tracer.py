@@ -9,6 +9,7 @@ from torch import nn
 from torch._decomp import core_aten_decompositions
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from lossgauge.frameworks.torch.stacking import tracer
 from lossgauge.frameworks.torch.stacking.gradients import gradient_function
@@ -48,12 +49,12 @@ CASES = {
 @pytest.mark.parametrize("table", [{}, core_aten_decompositions()], ids=["whole", "apart"])
 def test_a_trace_computes_what_the_function_does(name, table):
     function, arguments = CASES[name]
-    traced = trace(function, torch.utils._pytree.tree_map(torch.clone, arguments), table)
-    fresh = [torch.randn_like(tensor) for tensor in torch.utils._pytree.tree_flatten(list(arguments))[0]]
-    leaves, shape = torch.utils._pytree.tree_flatten(list(arguments))
-    expected = function(*torch.utils._pytree.tree_unflatten([x.clone() for x in fresh], shape))
+    traced = trace(function, tree_map(torch.clone, arguments), table)
+    fresh = [torch.randn_like(tensor) for tensor in tree_flatten(list(arguments))[0]]
+    leaves, shape = tree_flatten(list(arguments))
+    expected = function(*tree_unflatten([x.clone() for x in fresh], shape))
     found = traced(*(x.clone() for x in fresh))
-    wanted = torch.utils._pytree.tree_flatten(expected)[0]
+    wanted = tree_flatten(expected)[0]
     assert len(found) == len(wanted)
     assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
     assert any(not torch.equal(one, other) for one, other in zip(traced(*leaves), found, strict=True))
@@ -69,11 +70,11 @@ def test_it_computes_what_make_fx_computes_on_stacked_gradients(table):
     arguments = (weights, buffers, torch.tensor([1.0, 3.0]), given((7, 16)), given((7, 1)))
 
     def copied():
-        return torch.utils._pytree.tree_map(torch.clone, arguments)
+        return tree_map(torch.clone, arguments)
 
     ours, theirs = trace(many, copied(), table), make_fx(many, decomposition_table=dict(table))(*copied())
     one, other = copied(), copied()
-    found, (loss, gradients) = ours(*torch.utils._pytree.tree_flatten(list(one))[0]), theirs(*other)
+    found, (loss, gradients) = ours(*tree_flatten(list(one))[0]), theirs(*other)
     near = (
         torch.equal if not table else lambda a, b: torch.allclose(a, b, rtol=1e-5, atol=1e-6)
     )  # taken apart elsewhere

@@ -100,7 +100,6 @@ class Gauge(Observer):
         self._stepped: set[int] = {-1}  # optimizers that have stepped in this window; not empty: it is over
         self._begun: dict[int, Before] = {}
         self._scale: Any = None
-        self._unscaled: list[Any] = []
         self._clip: tuple[str, float, str] | None = None
         self._largest: torch.Tensor | None = None
         self._ended = False
@@ -112,11 +111,6 @@ class Gauge(Observer):
             return
         scale = scaler._scale
         self._scale = None if scale is None else scale.item() if scale.device.type == "cpu" else scale.clone()
-
-    @_guarded
-    def unscaled(self, scaler: Any, optimizer: Any) -> None:
-        """Gradients were divided by mixed precision's scale; see `Observer`."""
-        self._unscaled.append(optimizer)
 
     @_guarded
     def skipped(self, scaler: Any, optimizer: Any) -> None:
@@ -140,12 +134,10 @@ class Gauge(Observer):
         self._micro += 1
 
     @_guarded
-    def before_clip(self, name: str, threshold: float, parameters: Sequence[Any]) -> None:
+    def before_clip(self, name: str, threshold: float, parameters: Sequence[Any], scaled: bool) -> None:
         """A clip function is about to be called; see `Observer`."""
         if not self._noting:
             return
-        held = {id(t) for o in self._unscaled for group in o.param_groups for t in group["params"]}
-        scaled = self._scale is not None and not (parameters and id(parameters[0]) in held)
         self._clip = (name, threshold, "scaled" if scaled else "unscaled")
         self._largest = largest_gradient(parameters) if name == "clip_value" and self._sampling else None
 
@@ -281,7 +273,6 @@ class Gauge(Observer):
         """Begin what leads to the next step if the one before is over; say whether more than its number is noted."""
         if over:
             self._stepped.clear()
-            self._unscaled.clear()
             self._scale, self._clip, self._micro = None, None, 0
             self._sampling = self.schedule.due(self.ledger.number + 1)
             self._noting = self._noting_next or self._sampling

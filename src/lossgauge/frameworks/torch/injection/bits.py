@@ -99,6 +99,15 @@ class OptimizerView:
         """
         return any(map(_history, self.optimizer.state.values()))
 
+    def hooked(self) -> list[int]:
+        """The weight tensors whose gradients pass a hook of the user's.
+
+        Returns:
+            Their numbers within the optimizer.
+        """
+        kinds = ("_backward_hooks", "_post_accumulate_grad_hooks")
+        return [place for place, tensor in enumerate(self._tensors()) if any(getattr(tensor, k, None) for k in kinds)]
+
     def bits(self, index: int) -> Bits:
         """The bytes of one weight tensor.
 

@@ -18,6 +18,7 @@ from lossgauge.frameworks.torch.injection.losses import (
     multiply_backward,
     observe_scalers,
 )
+from lossgauge.frameworks.torch.injection.stages import follow_scalers
 from lossgauge.frameworks.torch.injection.steps import co_scale_steps
 from lossgauge.laws.multiplier import spell
 from lossgauge.records.injection import Injection
@@ -41,7 +42,7 @@ def inject(injection: Injection, observer: Observer) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(multiply_backward(factor, observer))
         stack.enter_context(co_scale_steps(injection, observer))
-        stack.enter_context(co_scale_thresholds(injection, observer))
+        stack.enter_context(co_scale_thresholds(injection, observer, stack.enter_context(follow_scalers())))
         stack.enter_context(observe_scalers(observer))
         if injection.active:
             stack.enter_context(cancel_in_scaler(injection))

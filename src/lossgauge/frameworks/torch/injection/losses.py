@@ -42,24 +42,18 @@ def observe_scalers(observer: Observer) -> Iterator[None]:
     """Tell of everything that mixed precision's scalers do.
 
     Args:
-        observer: Told of scaled losses, unscaled gradients and steps left out.
+        observer: Told of scaled losses and of steps left out.
 
     Yields:
         Nothing.
     """
     scaler = torch.amp.GradScaler
-    scale, unscale, maybe_step = (vars(scaler)[name] for name in ("scale", "unscale_", "_maybe_opt_step"))
+    scale, maybe_step = (vars(scaler)[name] for name in ("scale", "_maybe_opt_step"))
 
     def scale_observed(self: Any, *args: Any, **kwargs: Any) -> Any:
         outcome = scale(self, *args, **kwargs)
         if self.is_enabled():
             observer.scaled(self, outcome)
-        return outcome
-
-    def unscale_observed(self: Any, optimizer: Any) -> Any:
-        outcome = unscale(self, optimizer)
-        if self.is_enabled():
-            observer.unscaled(self, optimizer)
         return outcome
 
     def maybe_step_observed(self: Any, optimizer: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
@@ -70,7 +64,6 @@ def observe_scalers(observer: Observer) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(replaced(scaler, "scale", scale_observed))
-        stack.enter_context(replaced(scaler, "unscale_", unscale_observed))
         stack.enter_context(replaced(scaler, "_maybe_opt_step", maybe_step_observed))
         yield
 
@@ -123,6 +116,8 @@ def cancel_in_scaler(injection: Injection) -> Iterator[None]:
 def feed_plateaus(injection: Injection, factor: float, observer: Observer) -> Iterator[None]:
     """Multiply the loss that `ReduceLROnPlateau` is fed, and co-scale its threshold where that is absolute.
 
+    A schedule that waits for a maximum is fed no loss, and is left alone.
+
     Args:
         injection: The loss multiplier and the exponent of `threshold`.
         factor: α as a number.
@@ -141,6 +136,8 @@ def feed_plateaus(injection: Injection, factor: float, observer: Observer) -> It
         return outcome
 
     def step_multiplied(self: Any, metrics: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.mode == "max":
+            return step(self, metrics, *args, **kwargs)
         absolute = self.threshold_mode == "abs"
         if absolute:
             observer.threshold("threshold", float(self.threshold))

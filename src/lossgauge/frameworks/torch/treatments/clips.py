@@ -1,16 +1,15 @@
 """Treatments of gradient clipping: its threshold, its hidden constant, its units, and clipping where there was none."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import wraps
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from lossgauge.frameworks.torch.injection.bits import tensors_of
 from lossgauge.frameworks.torch.injection.passages import Clipping, Proceed, Stepping
-from lossgauge.frameworks.torch.injection.patches import replaced
+from lossgauge.frameworks.torch.injection.stages import Stage, follow_scalers
 from lossgauge.frameworks.torch.treatments.change import Change
 from lossgauge.records.treatment import Treatment
 
@@ -58,50 +57,20 @@ class UnscaledClip(Change):
             treatment: The change.
         """
         super().__init__(treatment)
-        self._scaler: Any = None
-        self._unscaled: list[torch.optim.Optimizer] = []
+        self._stage = Stage()
 
     @contextmanager
     def laid(self) -> Iterator[None]:
-        """Follow the scaler: in use from `scale` to `update`, and done with what was unscaled; see `Change`."""
-        scaler = torch.amp.GradScaler
-        told = {"scale": self._scaled, "unscale_": self._unscale, "update": self._updated}
-        with ExitStack() as stack:
-            for name, tell in told.items():
-                stack.enter_context(replaced(scaler, name, _followed(vars(scaler)[name], tell)))
+        """Follow the scalers; see `Change`."""
+        with follow_scalers() as self._stage:
             yield
 
     def clip(self, clipping: Clipping, proceed: Proceed) -> Any:
         """Take the threshold in the units of the gradients; see `Change`."""
-        unscaled = {id(tensor) for optimizer in self._unscaled for tensor in tensors_of(optimizer)}
-        if self._scaler is not None and not any(id(tensor) in unscaled for tensor in clipping.parameters):
-            # Not get_scale, which answers in the user's units while the loss is multiplied.
-            clipping.threshold *= float(self._scaler._scale)
+        scaler = self._stage.scaler_on(clipping.parameters)
+        if scaler is not None:  # not get_scale, which answers in the user's units while the loss is multiplied
+            clipping.threshold *= float(scaler._scale)
         return proceed()
-
-    def _scaled(self, scaler: Any, _: Any) -> None:
-        self._scaler = scaler
-
-    def _unscale(self, scaler: Any, optimizer: torch.optim.Optimizer) -> None:
-        self._unscaled.append(optimizer)
-
-    def _updated(self, scaler: Any, _: Any) -> None:
-        self._scaler = None
-        self._unscaled.clear()
-
-
-def _followed(own: Callable[..., Any], tell: Callable[[Any, Any], None]) -> Callable[..., Any]:
-    """A method of a scaler that tells what it has done and with what; a scaler that is switched off does nothing."""
-
-    @wraps(own)
-    def method(scaler: Any, argument: Any = None, **named: Any) -> Any:
-        given = () if argument is None else (argument,)
-        outcome = own(scaler, *given, **named)
-        if scaler.is_enabled():
-            tell(scaler, argument if argument is not None else next(iter(named.values()), None))
-        return outcome
-
-    return method
 
 
 class AddedClip(Change):
