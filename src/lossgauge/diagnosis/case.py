@@ -14,6 +14,8 @@ from lossgauge.records.session import Clip, Event, Sample, Session, Step
 EPSILONS = ("eps", "epsilon", "eps[0]")
 """What optimizers call the number they add to a denominator."""
 LINE_SEARCHES = ("LBFGS",)
+THROWN = 0.3
+"""A relative update from which on the weights are others than before: what is seen after it is its consequence."""
 
 
 class Case(Instruments):
@@ -53,6 +55,12 @@ class Case(Instruments):
     def first(self) -> list[Sample]:
         """Its first sampled steps, eight at most."""
         return self.samples[:8]
+
+    @cached_property
+    def onset(self) -> list[Sample]:
+        """The first of them, up to the step that threw the weights about, where one did."""
+        thrown = (i for i, sample in enumerate(self.first) if not (self.relative_update(sample) or 0.0) <= THROWN)
+        return self.first[: next(thrown, len(self.first)) + 1]
 
     @property
     def readings(self) -> list[LossReading]:

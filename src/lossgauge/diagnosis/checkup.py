@@ -19,6 +19,8 @@ CURE = 0.5
 """A trial that brings this share of the best trial's gain is a cure too; of cures the more specific comes first."""
 
 
+FASTER = 0.5
+"""A cure that leaves more than this share of the untreated end only made faster what was coming down anyway."""
 SYMPTOM = 34.5
 """The rank from which on a finding no number can cure may be the symptom of another that was cured."""
 LAST_RESORT = 80.0
@@ -80,7 +82,7 @@ def settle(finding: Finding, session: Session, case: Case) -> Finding:
         best = helped[0]
         text, change = say_treatment(_treatment(best), case)
         remedy = Remedy(_join(text, advice), change, True, best.before, best.after, best.measure)
-        return replace(finding, severity="fault", remedy=remedy)
+        return replace(finding, severity="warning" if _only_faster(best, case) else "fault", remedy=remedy)
     if trials:
         tried = "; ".join(say_treatment(_treatment(trial), case)[0] for trial in trials[:2])
         remedy = Remedy(
@@ -91,6 +93,13 @@ def settle(finding: Finding, session: Session, case: Case) -> Finding:
         return finding
     text, change = say_treatment(finding.treatments[0], case)
     return replace(finding, remedy=Remedy(_join(text, advice), change))
+
+
+def _only_faster(trial: Trial, case: Case) -> bool:
+    """Whether the training was coming down without the cure as well, and not so much more slowly."""
+    if case.progress.state not in ("slow", "fell") or trial.measure != "loss":
+        return False
+    return trial.before is not None and trial.after is not None and trial.after > FASTER * trial.before > 0
 
 
 def _without_last_resorts(findings: list[Finding]) -> list[Finding]:

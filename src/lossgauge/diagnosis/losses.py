@@ -64,3 +64,33 @@ def terms_of_kind(case: Case, kind: str) -> list[int]:
         Their numbers, rising.
     """
     return sorted({term.index for reading in case.readings for term in reading.terms if term.kind == kind})
+
+
+def unexplained(case: Case) -> float | None:
+    """What is left of a loss beside that of the best constant output, which knows the targets and no input.
+
+    Of a regression ⟨residual²⟩/variance of the targets; of a classification its mean cross entropy beside that of
+    guessing by the frequencies of the classes. It is 1 where nothing has been learned of the inputs.
+
+    Args:
+        case: The training.
+
+    Returns:
+        The median over the later half of the readings, of the term that is largest; None where no term is known so.
+    """
+    readings = [reading for reading in case.readings if reading.terms]
+    shares: list[float] = []
+    for reading in readings[len(readings) // 2 :]:
+        known = [(abs(term.value or 0.0), share) for term in reading.terms if (share := _unexplained(term)) is not None]
+        shares += [max(known)[1]] if known else []
+    return median(shares) if shares else None
+
+
+def _unexplained(term: Term) -> float | None:
+    if term.residual and term.target:
+        variance, square = term.target.deviation**2, term.residual.mean**2 + term.residual.deviation**2
+        return square / variance if variance else None
+    if not term.guess or term.value is None or term.reduction not in ("mean", "sum") or not term.factor:
+        return None
+    each = term.value / term.factor
+    return each / term.guess if term.reduction == "mean" else each / (term.elements or 1) / term.guess

@@ -107,8 +107,11 @@ def blame(case: Case, suffers: bool | None = None) -> str:
         suffers: Whether it suffers; None asks the course of the loss.
 
     Returns:
-        `fault` or `info`.
+        `fault`; `warning` where the loss was still coming down when the run ended, which short and healthy runs do
+        too, so that only a trial can say more; `info` where training does not suffer.
     """
+    if suffers is None and case.progress.state == "slow":
+        return "warning"
     return "fault" if (case.progress.suffers if suffers is None else suffers) else "info"
 
 

@@ -49,6 +49,8 @@ class Term:
         knee: The threshold of a Huber or smooth-L1 loss, in target units; None for others.
         class_weights: The smallest and the largest weight of a weighted cross entropy.
         one_class: Whether all targets of this batch are of one class.
+        guess: Of a classification, the mean cross entropy of guessing by the frequencies of the classes in this batch,
+            in nats per target; None for others, and with class weights.
         elements: How many elements the loss has before any reduction; ignored and masked ones do not count.
     """
 
@@ -67,6 +69,7 @@ class Term:
     knee: float | None = None
     class_weights: tuple[float, ...] = ()
     one_class: bool | None = None
+    guess: float | None = None
     elements: int | None = None
 
 

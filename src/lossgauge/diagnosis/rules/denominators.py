@@ -50,10 +50,9 @@ class EpsDominates(Rule):
             return None
         power = float(case.exponent(case.epsilon) or 1)
         factor = round_down(min(1e-1, ROOM * min(ratios)) ** power)
-        stated = spell_value(value)
         message = (
-            f"ε = {stated} is larger than √v̂ on {percent(share)} of the weights, so {case.title} is SGD with learning "
-            "rate lr/ε there, and its step grows with the loss"
+            f"ε = {spell_value(value)} is larger than √v̂ on {percent(share)} of the weights, so {case.title} is SGD with "
+            "learning rate lr/ε there, and its step grows with the loss"
         )
         low = [case.tensor(t).name for t in case.later[-1].tensors if (t.dominated or 0.0) > 0.5]
         treatments = [Treatment("setting", case.epsilon, case.index, f) for f in (factor, factor * 1e-3)]
@@ -65,10 +64,10 @@ class EpsDominates(Rule):
             "elasticity": case.typical(case.elasticity),
             "relative_update": case.typical(case.relative_update),
         }
+        multiplier = spell_value(round_down((1 / factor) ** (1 / power)))
         advice = (
-            f"the same as multiplying the loss by {spell_value(round_down((1 / factor) ** (1 / power)))}, which "
-            "is why a large "
-            "factor on the loss helps; it is no mistake in the implementation, and no learning rate replaces it"
+            f"the same as multiplying the loss by {multiplier}, which is why a "
+            f"large factor on the loss helps; it is no mistake in the implementation, and {_about_rate(ratios)}"
         )
         return self.finding(blame(case), message, evidence, where=names(low), treatments=treatments, advice=advice)
 
@@ -83,6 +82,14 @@ class EpsDominates(Rule):
                 if middle:
                     medians.setdefault(tensor.tensor, []).append(middle / floor)
         return [median(values) for values in medians.values()]
+
+
+def _about_rate(ratios: list[float]) -> str:
+    """Whether a larger learning rate is the same: only where ε rules all layers, and by how much they differ."""
+    if max(ratios) < 0.1:
+        return "a larger learning rate does the same only as long as √v̂ stays below ε in every layer"
+    between = f"from {min(ratios):.1g} to {max(ratios):.1g} times ε, depending on the layer"
+    return f"no learning rate replaces it: √v̂ is {between}"
 
 
 class EpsPlacement(Rule):
@@ -110,7 +117,9 @@ class EpsPlacement(Rule):
         if case.epsilon is None or case.exponent(case.epsilon) != 1 or not case.progress.suffers:
             return None
         value = case.setting(case.epsilon) or 0.0
-        middles = [case.denominators(sample).quantile(0.5) for sample in case.samples]
+        # What √v̂ is once the weights were thrown about says nothing about the ε they started with.
+        calm = case.onset if len(case.onset) < len(case.first) else case.samples
+        middles = [case.denominators(sample).quantile(0.5) for sample in calm]
         updates = [size for size in map(case.relative_update, case.first) if size is not None and math.isfinite(size)]
         if not any(middles) or not updates:
             return None

@@ -4,11 +4,16 @@ import math
 from statistics import median
 
 from lossgauge.diagnosis.case import Case
+from lossgauge.diagnosis.losses import unexplained
 from lossgauge.diagnosis.rule import FROZEN, HEALTHY, NOT_SCALE, Page, Rule, blame, names, percent
 from lossgauge.records.diagnosis import Finding
 from lossgauge.records.session import Sample, TensorSample
 from lossgauge.records.treatment import Treatment
 
+LEARNED = 0.9
+"""A loss below this share of that of guessing has learned from the inputs."""
+GUESSING = 0.97
+"""A loss of at least this share of that of guessing, the entropy of one batch being a little uncertain, has not."""
 APART = 1e-4
 """The ratio of the smallest to the largest gradient per element of the layers below which depth is the trouble."""
 
@@ -89,8 +94,8 @@ class DeadUnits(Rule):
 
     def check(self, case: Case) -> Finding | None:
         """See `Rule.check`; the signal are tensors whose gradient norm is exactly zero."""
-        if not case.later or not case.progress.suffers:
-            return None
+        if not case.later or case.progress.state not in ("stalled", "slow"):
+            return None  # units that died when the weights blew up are a consequence
         seen: dict[int, list[float]] = {}
         for sample in case.later:
             for tensor in sample.tensors:
@@ -157,7 +162,8 @@ class LabelsUnrelated(Rule):
         "should.",
         "It looks like a loss too small to train. The scale is not the problem: the signal is not in the data as "
         "given.",
-        "Healthy relative updates, gradients that do not agree from step to step, no progress, and nothing else found.",
+        "Healthy relative updates, no progress, nothing else found, and a loss that guessing would reach as well: the "
+        "variance of the targets, or the entropy of their classes.",
         "Look at a batch: labels shuffled against inputs, a wrong join, a wrong axis, augmented beyond recognition.",
         "Tasks at their noise floor from the start.",
         "Zhang et al. 2017, on random labels",
@@ -172,7 +178,8 @@ class LabelsUnrelated(Rule):
         if case.progress.state not in ("stalled", "slow") or left is None or left < 0.6 or left > 1.3:
             return None
         share = case.typical(case.dominated)
-        if (share or 0.0) > 0.5 or case.made < 30:
+        unknown = unexplained(case)
+        if (share or 0.0) > 0.5 or case.made < 30 or (unknown is not None and unknown < LEARNED):
             return None
         agreement = case.typical(_agreement)
         message = (
@@ -180,8 +187,11 @@ class LabelsUnrelated(Rule):
             "the loss is "
             "left: the scale of the loss is not the problem; the labels may not belong to the inputs"
         )
-        evidence = {"relative_update": update, "loss_left": left, "gradient_agreement": agreement}
-        severity = "fault" if left > 0.75 else "warning"
+        evidence = {"relative_update": update, "loss_left": left, "loss_to_guessing": unknown,
+                    "gradient_agreement": agreement}  # fmt: skip
+        # What an input says of its target may be little: only a loss that a guess would reach says that it is nothing.
+        guessing = unknown is not None and unknown >= GUESSING and case.progress.state == "stalled"
+        severity = "fault" if guessing else "warning"
         return self.finding(severity, message, evidence, advice="look at a batch: are the labels those of the inputs?")
 
 

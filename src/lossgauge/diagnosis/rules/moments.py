@@ -2,7 +2,7 @@
 
 import math
 
-from lossgauge.diagnosis.case import Case
+from lossgauge.diagnosis.case import THROWN, Case
 from lossgauge.diagnosis.rule import VIOLENT, Page, Rule, blame, names, percent, round_down
 from lossgauge.laws.spelling import spell_value
 from lossgauge.laws.verdict import Verdict
@@ -52,6 +52,8 @@ class SecondMomentSpike(Rule):
         soon = [norm for norm, own in peaks if at < own <= at + SUDDEN]
         if soon and min(soon) * SPIKE > peak:
             return None
+        if any((case.relative_update(sample) or 0.0) > THROWN for sample in case.samples if sample.own < at):
+            return None  # the weights were thrown about first, and the gradient is what came of it
         if ratio < LAGGING or peak < SPIKE * usual or case.progress.state not in ("stalled", "slow"):
             return None
         message = (
@@ -136,9 +138,14 @@ class SecondMomentUnderflow(Rule):
 
     def check(self, case: Case) -> Finding | None:
         """See `Rule.check`; the signal is g ≠ 0 with v = 0 (or subnormal)."""
-        share = case.typical(lambda s: case.share(s, lambda t: t.unsquared))
-        usual = case.typical(lambda s: case.gradients(s).quantile(0.5))
-        if share is None or share < 0.4 or not usual:
+        # The run as a whole, or its first steps where those threw the weights out of the range in which it happens.
+        lost = {
+            case.typical(lambda s: case.share(s, lambda t: t.unsquared), samples) or 0.0: samples
+            for samples in (case.later, case.onset)
+        }
+        share = max(lost)
+        usual = case.typical(lambda s: case.gradients(s).quantile(0.5), lost[share])
+        if share < 0.4 or not usual:
             return None
         factor = round_down(1e-2 / usual)
         message = (

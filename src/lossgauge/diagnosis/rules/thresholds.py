@@ -16,6 +16,8 @@ HEAVY = 6.0
 """The 99th percentile of residuals against their median from which on there are outliers (3.8 for a Gaussian)."""
 FAR = 8.0
 """Residuals whose mean is so many times their spread are an offset nobody fitted."""
+ORDINARY = 1.0
+"""What a freshly initialised network puts out, in order of magnitude; targets of that order are within its reach."""
 
 
 class AbsoluteStopThreshold(Rule):
@@ -207,8 +209,8 @@ class TargetUnit(Rule):
         offset = abs(first.mean) / first.deviation if first.deviation else 0.0
         output = next((_size(t.output) for t in seen if t.output), None)
         spread = next((t.target.deviation for t in seen if t.target), None)
-        far = offset > FAR or (output is not None and size > FAR * max(output, 1e-30) and size > 20 * _reach(case))
-        if not far or left < 0.3 or case.progress.state not in ("slow", "stalled"):
+        far = offset > FAR or (output is not None and size > FAR * output and size > 20 * _reach(case))
+        if not far or size < FAR * ORDINARY or left < 0.3 or case.progress.state not in ("slow", "stalled"):
             return None
         message = (
             f"the targets are {size:.3g} away from what the network puts out at first"

@@ -91,6 +91,40 @@ def one_class(reduced: Reduced) -> bool | None:
     Returns:
         None where the targets are not kept.
     """
+    target = _classes(reduced)
+    if target is None:
+        return None
+    lowest, highest = torch.aminmax(target)
+    return bool(lowest == highest)
+
+
+def guess_of(reduced: Reduced) -> float | None:
+    """The mean cross entropy of guessing by the frequencies of the classes, without looking at any input.
+
+    H = −Σ p_c·ln p_c with p_c the share of class c among the targets of the batch, and (K−1)/2n more for the K classes
+    seen among n targets, by which the entropy of a sample is too small on average (Miller 1955). Of binary targets in
+    columns, the mean over the columns.
+
+    Args:
+        reduced: The loss function.
+
+    Returns:
+        Nats per target; None where the targets are not kept, or count differently.
+    """
+    target = _classes(reduced)
+    if target is None or class_weights_of(reduced):
+        return None
+    if not target.is_floating_point():
+        counts = torch.unique(target, return_counts=True)[1].double()
+        shares = counts / counts.sum()
+        return float(-(shares * shares.log()).sum()) + (len(counts) - 1) / (2 * target.numel())
+    ones = target.double().reshape(len(target), -1).mean(0) if target.dim() else target.double()
+    entropy = torch.special.entr(ones) + torch.special.entr(1 - ones)
+    return float((entropy + (entropy > 0) / (2 * max(len(target) if target.dim() else 1, 1))).mean())
+
+
+def _classes(reduced: Reduced) -> torch.Tensor | None:
+    """The targets of a classification that count; None where they are not kept, or too many to look at."""
     node = smoothed(reduced.node) or reduced.node
     name = node.name()
     target = saved(node, "index" if name == "GatherBackward0" else "target")
@@ -98,10 +132,7 @@ def one_class(reduced: Reduced) -> bool | None:
         return None
     if name in LIKELIHOODS:
         target = target[target != saved(node, "ignore_index")]
-    if not 0 < target.numel() <= LARGEST:
-        return None
-    lowest, highest = torch.aminmax(target)
-    return bool(lowest == highest)
+    return target.detach() if 0 < target.numel() <= LARGEST else None
 
 
 def _saved_pair(node: Any) -> Comparison:

@@ -14,7 +14,7 @@ import torch
 from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch.autograd.graph import get_gradient_edge
 
-from lossgauge.frameworks.torch.gauging.comparisons import class_weights_of, comparison_of, knee_of, one_class
+from lossgauge.frameworks.torch.gauging.comparisons import class_weights_of, comparison_of, guess_of, knee_of, one_class
 from lossgauge.frameworks.torch.gauging.counterfactuals import flushed_share, term_norms
 from lossgauge.frameworks.torch.gauging.custom_functions import custom_functions
 from lossgauge.frameworks.torch.gauging.evaluate import Values
@@ -151,6 +151,7 @@ def _described(term: Term, reduced: Reduced, values: Values) -> Term:
         batch=reduced.shape[0] if reduced.shape else 1,
         class_weights=class_weights_of(reduced),
         one_class=one_class(reduced),
+        guess=guess_of(reduced),
     )
     if term.kind != "regression":
         return term
