@@ -168,7 +168,12 @@ def _tensor(tensor: TensorSample, power: int) -> TensorSample:
 
 def _reading(reading: LossReading, factor: float) -> LossReading:
     terms = tuple(
-        replace(term, value=_times(term.value, factor), gradient_norm=_times(term.gradient_norm, factor))
+        replace(
+            term,
+            value=_times(term.value, factor),
+            factor=term.factor * factor,
+            gradient_norm=_times(term.gradient_norm, factor),
+        )
         for term in reading.terms
     )
     return replace(reading, value=_times(reading.value, factor), terms=terms)

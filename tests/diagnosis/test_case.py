@@ -113,3 +113,21 @@ def test_the_course_of_a_term_and_of_the_residuals():
     assert not case.term_progress(0).points
     assert len(case.terms(0)) == len(SLOW)
     assert case.residual_progress().points[0] == (1.0, spread(1.0).median)
+
+
+def test_the_onset_ends_with_the_step_that_threw_the_weights():
+    thrown = Case(train(SLOW, lambda step: (seen(relative=0.5 if step == 3 else 1e-3),)))
+    assert [sample.own for sample in thrown.onset] == [1, 2, 3]
+    assert [sample.own for sample in Case(train(SLOW)).onset] == list(range(1, 9))
+    broken = Case(train(SLOW, lambda step: (seen(relative=math.nan),)))
+    assert len(broken.onset) == 1
+
+
+def test_the_bound_counts_both_terms_as_if_divided_by_the_batch_alone():
+    terms = (
+        Term(0, kind="regression", items=640, batch=10, value=0.5),
+        Term(1, kind="divergence", items=10, batch=10, value=3.0),
+    )
+    readings = [LossReading(step, terms=terms) for step in range(1, 5)]
+    assert Case(train(SLOW, readings=readings)).bound_progress().values == [35.0] * 4
+    assert not Case(train(SLOW, readings=[LossReading(1, terms=terms[:1])])).bound_progress().points

@@ -16,7 +16,7 @@ from tests.diagnosis.rules.test_clipping import by_hand, saturated, tiny
 from tests.diagnosis.rules.test_denominators import ruled
 from tests.diagnosis.rules.test_lookalikes import deep, elsewhere, unlabelled
 from tests.diagnosis.rules.test_step_sizes import thrown
-from tests.diagnosis.sessions import BROKEN, FELL, FLAT, seen, train
+from tests.diagnosis.sessions import BROKEN, FELL, FLAT, SLOW, seen, train
 
 FIELDS = {"schema", "script", "steps", "healthy", "answer", "findings", "gauges", "windows", "notes"}
 FINDING = {"code", "name", "severity", "message", "where", "evidence", "remedy"}
@@ -242,3 +242,14 @@ def test_a_trial_without_clipping_is_read_back_too(tmp_path):
     assert session.trials[0].treatment["factor"] == math.inf
     write_session(session, tmp_path / "session.jsonl")
     assert finding_of(read_session(tmp_path / "session.jsonl"), "clip-hidden-constant").remedy.verified
+
+
+def test_a_cure_that_only_makes_faster_what_came_down_anyway_stays_a_warning():
+    for after, severity in ((0.35, "warning"), (0.1, "fault")):
+        finding = finding_of(tried(ruled(SLOW), "LG001", after, before=0.5), "eps-dominates")
+        assert (finding.severity, finding.remedy.verified) == (severity, True)
+
+
+def test_what_may_have_been_done_on_purpose_stays_a_warning_whatever_a_trial_shows():
+    session = tried(elsewhere(SLOW, held=4), "LG034", after=0.01)
+    assert finding_of(session, "params-not-in-optimizer").severity == "warning"

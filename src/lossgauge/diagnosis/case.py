@@ -11,8 +11,6 @@ from lossgauge.laws.companions import RATES
 from lossgauge.records.loss_reading import LossReading, Term
 from lossgauge.records.session import Clip, Event, Sample, Session, Step
 
-EPSILONS = ("eps", "epsilon", "eps[0]")
-"""What optimizers call the number they add to a denominator."""
 LINE_SEARCHES = ("LBFGS",)
 THROWN = 0.3
 """A relative update from which on the weights are others than before: what is seen after it is its consequence."""
@@ -80,11 +78,6 @@ class Case(Instruments):
         points = tuple((step.number, step.loss) for step in self.steps if step.loss is not None)
         players = {step.optimizer for step in self.session.steps if step.losses}
         return Progress(points, len(players) > 1)
-
-    @cached_property
-    def epsilon(self) -> str | None:
-        """The name of the optimizer's epsilon; None where it has none, or where it is switched off."""
-        return next((name for name in EPSILONS if self.setting(name)), None)
 
     @cached_property
     def rate(self) -> str | None:
@@ -172,6 +165,21 @@ class Case(Instruments):
         """
         known = [(float(r.step), term.value) for r, term in self.terms(index) if term.value is not None]
         return Progress(tuple(known))
+
+    def bound_progress(self) -> Progress:
+        """The course of the negative evidence lower bound: both of its terms summed, and averaged over the batch.
+
+        Each term is taken as if it were divided by the batch and by nothing else: value·divisor/batch, in nats.
+
+        Returns:
+            Its values where both could be recomputed.
+        """
+        points: list[tuple[float, float]] = []
+        for reading in self.readings:
+            parts = [term for term in reading.terms if term.kind in ("regression", "classification", "divergence")]
+            known = [t.value * t.items / t.batch for t in parts if t.value is not None and t.items and t.batch]
+            points += [(float(reading.step), sum(known))] if len(known) == len(parts) == 2 else []
+        return Progress(tuple(points))
 
     def residual_progress(self) -> Progress:
         """The course of the median |output − target| of the loss's first regression."""

@@ -82,7 +82,7 @@ def settle(finding: Finding, session: Session, case: Case) -> Finding:
         best = helped[0]
         text, change = say_treatment(_treatment(best), case)
         remedy = Remedy(_join(text, advice), change, True, best.before, best.after, best.measure)
-        return replace(finding, severity="warning" if _only_faster(best, case) else "fault", remedy=remedy)
+        return replace(finding, severity="warning" if _only_faster(best, case) else finding.most, remedy=remedy)
     if trials:
         tried = "; ".join(say_treatment(_treatment(trial), case)[0] for trial in trials[:2])
         remedy = Remedy(

@@ -147,6 +147,10 @@ def _courses(measure: str, case: Case, treated: Case) -> tuple[Progress, Progres
         mine, theirs = case.residual_progress(), treated.residual_progress()
         if mine.points and theirs.points:
             return mine, theirs, "median residual"
+    if measure == "bound":
+        mine, theirs = case.bound_progress(), treated.bound_progress()
+        if len(mine.points) > 3 and len(theirs.points) > 3:
+            return mine, theirs, "evidence lower bound (its negative)"
     if measure.startswith("term "):
         index = int(measure.removeprefix("term ")) - 1
         mine, theirs = case.term_progress(index), treated.term_progress(index)

@@ -8,6 +8,9 @@ from lossgauge.laws.law import Law
 from lossgauge.records.histogram import Histogram, add_up
 from lossgauge.records.session import Optimizer, Sample, Session, Tensor, TensorSample
 
+EPSILONS = ("eps", "epsilon", "eps[0]")
+"""What optimizers call the number they add to a denominator."""
+
 
 class Instruments:
     """Reads sampled steps of one optimizer of a session."""
@@ -95,9 +98,44 @@ class Instruments:
             sample: The sampled step.
 
         Returns:
-            The share; None for optimizers without a second moment.
+            The share; None for optimizers without a second moment or ε. Of an optimizer whose second moment nobody
+            knows, the share of elements in tensors whose whole gradient is no longer than what ε is beside a gradient.
         """
-        return self.share(sample, lambda tensor: tensor.dominated)
+        known = self.share(sample, lambda tensor: tensor.dominated)
+        floor = self.floor(sample)
+        if known is not None or floor is None:
+            return known
+        return self.share(sample, lambda t: None if t.gradient_norm is None else float(t.gradient_norm <= floor))
+
+    @property
+    def epsilon(self) -> str | None:
+        """The name of the optimizer's epsilon; None where it has none, or where it is switched off."""
+        return next((name for name in EPSILONS if self.setting(name)), None)
+
+    def floor(self, sample: Sample | None = None) -> float | None:
+        """What ε is beside a gradient: ε^(1/k) for an ε with units (L/W)^k, in L/W.
+
+        Args:
+            sample: At which step; None for before the first.
+
+        Returns:
+            The floor under the denominator; None without ε or without its exponent.
+        """
+        power = self.exponent(self.epsilon) if self.epsilon else None
+        value = self.setting(self.epsilon or "", sample)
+        return value ** float(1 / power) if value and power and power > 0 else None
+
+    def root(self, sample: TensorSample) -> float | None:
+        """The typical √v̂ of a tensor, or |g| where nobody knows its second moment.
+
+        Args:
+            sample: The sample.
+
+        Returns:
+            The median over its elements, in L/W.
+        """
+        seen = sample.denominator or sample.gradient
+        return seen.quantile(0.5) if seen else None
 
     def relative_update(self, sample: Sample) -> float | None:
         """‖Δw‖/‖w‖ over all observed tensors together.

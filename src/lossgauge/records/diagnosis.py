@@ -49,8 +49,9 @@ class Finding:
         remedy: What to do.
         treatments: What could be tried to settle it, the best first; empty where no number cures it.
         rank: Its place among findings of the same severity: the more specific the cause, the smaller.
-        measure: What a treatment has to improve: `loss`, `residual`, `term 1`.
+        measure: What a treatment has to improve: `loss`, `residual`, `term 1`, `bound` (the evidence lower bound).
         matters: The smallest improvement that counts, as a share of what training began with.
+        most: The worst it can be, whatever a trial shows: `warning` for what may have been done on purpose.
     """
 
     code: str
@@ -64,6 +65,7 @@ class Finding:
     rank: float = 50.0
     measure: str = "loss"
     matters: float = 0.02
+    most: str = "fault"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields outside checks rely on.

@@ -228,7 +228,7 @@ class Trial:
         code: The rule that asked for it.
         treatment: The change, as `Treatment.summary` gives it.
         measure: What was compared: `loss` (training loss per unit of loss), `residual` (median |output − target|),
-            `term 1` (one summand of the loss).
+            `term 1` (one summand of the loss), or the evidence lower bound.
         before: Its value at the end of the untouched run, in the user's own units.
         after: Its value at the same step of the treated run.
         start: Its value at the start.

@@ -9,7 +9,7 @@ import pytest
 from lossgauge.diagnosis.case import Case
 from lossgauge.diagnosis.rules.denominators import EpsDominates, EpsPlacement, InitialAccumulator, LateBlowup
 from tests.diagnosis.exhibits import Exhibit, change_units, show
-from tests.diagnosis.sessions import CLIMBED, DIVERGED, FELL, FLAT, falling, seen, train
+from tests.diagnosis.sessions import CLIMBED, DIVERGED, FELL, FLAT, SLOW, falling, seen, train
 
 
 def ruled(losses=FLAT, eps=1e-3, root=1e-6):
@@ -110,3 +110,30 @@ def test_raising_epsilon_is_what_a_late_blowup_asks_for():
     treatments = EXHIBITS[3].find(vanished()).treatments
     assert treatments
     assert all(t.name == "eps" and t.factor is not None and t.factor > 1 for t in treatments)
+
+
+def test_a_training_that_was_still_coming_down_is_warned_and_not_accused():
+    assert EXHIBITS[0].find(ruled(SLOW)).severity == "warning"
+
+
+def test_what_a_learning_rate_can_do_is_read_off_the_layers():
+    within = EXHIBITS[0].find(ruled()).remedy.text
+    assert "only as long as √v̂ stays below ε in every layer" in within
+    look = (seen(1e-4, 1e-4, eps=1.0), seen(1e-4, 1e-4, eps=1.0, tensor=1), seen(3.0, 3.0, eps=1.0, tensor=2))
+    across = EXHIBITS[0].find(train(FLAT, look, settings={"eps": 1.0})).remedy.text
+    assert "no learning rate replaces it: √v̂ is from 9e-05 to 3 times ε" in across
+
+
+@pytest.mark.parametrize(("eps", "found"), [(1e-3, True), (1e-5, False)])
+def test_of_an_optimizer_whose_second_moment_nobody_knows_the_whole_gradient_is_held_against_epsilon(eps, found):
+    finding = EpsDominates().check(Case(train(FLAT, (seen(1e-5),), settings={"eps": eps})))
+    assert (finding is not None) == found
+    assert finding is None or "larger than the gradient" in finding.message
+
+
+def test_what_the_root_was_before_the_weights_were_thrown_decides_on_the_placement():
+    def look(step):
+        return (seen(1e-4, 1e-4 if step == 1 else 1e4, relative=0.5),)
+
+    session = train(DIVERGED, look, optimizer="rmsprop", settings={"eps": 1e-3})
+    assert EXHIBITS[1].find(session).evidence["median_ratio"] < 1

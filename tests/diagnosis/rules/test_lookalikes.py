@@ -10,9 +10,9 @@ from lossgauge.diagnosis.rules.lookalikes import (
     ParamsNotInOptimizer,
     VanishingGradient,
 )
-from lossgauge.records.loss_reading import LossReading
+from lossgauge.records.loss_reading import LossReading, Term
 from tests.diagnosis.exhibits import Exhibit, change_units, show
-from tests.diagnosis.sessions import FELL, FLAT, seen, train
+from tests.diagnosis.sessions import DIVERGED, FELL, FLAT, SLOW, seen, train
 
 ZEROS = [0.0] * 4
 
@@ -27,8 +27,11 @@ def dead(losses=FLAT, silent=2, readings=()):
     return train(losses, look, readings=readings)
 
 
-def unlabelled(losses=FLAT, relative=1e-3):
-    return train(losses, (seen(1e-2, 1e-2, relative=relative, signal=0.2),))
+def unlabelled(losses=FLAT, relative=1e-3, guess: float | None = 1.0):
+    """A classification; `guess` is what a guess by the frequencies of the classes would lose."""
+    terms = [Term(0, kind="classification", reduction="mean", value=value, guess=guess) for value in losses]
+    readings = [LossReading(step, terms=(term,)) for step, term in enumerate(terms, 1)]
+    return train(losses, (seen(1e-2, 1e-2, relative=relative, signal=0.2),), readings=readings)
 
 
 def elsewhere(losses=FLAT, strangers=400, held=0):
@@ -106,3 +109,20 @@ def test_strangers_of_the_first_step_alone_may_be_lazy_modules():
     session = elsewhere()
     session.readings = session.readings[:1]
     assert ParamsNotInOptimizer().check(Case(session)) is None
+
+
+@pytest.mark.parametrize(("guess", "severity"), [(1.0, "fault"), (None, "warning"), (1.05, "warning"), (1.5, None)])
+def test_only_a_loss_that_guessing_would_reach_says_that_nothing_was_learned(guess, severity):
+    finding = LabelsUnrelated().check(Case(unlabelled(guess=guess)))
+    assert (finding and finding.severity) == severity
+
+
+def test_units_that_died_when_the_weights_blew_up_are_a_consequence():
+    assert DeadUnits().check(Case(dead(DIVERGED))) is None
+
+
+def test_parts_left_out_may_have_been_left_out_on_purpose_where_the_rest_learns():
+    finding = EXHIBITS[4].find(elsewhere(SLOW, held=4))
+    assert (finding.severity, finding.most) == ("warning", "warning")
+    assert "on purpose" in finding.remedy.text
+    assert EXHIBITS[4].find(elsewhere(FLAT, held=4)).most == "fault"

@@ -14,7 +14,7 @@ from lossgauge.diagnosis.rules.moments import (
 )
 from lossgauge.records.session import Event
 from tests.diagnosis.exhibits import Exhibit, change_units, show
-from tests.diagnosis.sessions import BROKEN, FELL, FLAT, seen, train
+from tests.diagnosis.sessions import BROKEN, DIVERGED, FELL, FLAT, seen, train
 
 
 def spiked(losses=FLAT, spike=1e3, root=1.0, eps=1e-8):
@@ -115,3 +115,21 @@ def test_a_run_that_broke_at_once_has_no_later_steps_to_compare_with():
 
 def test_violent_first_steps_that_do_not_grow_with_the_loss_are_another_matter():
     assert UnnormalisedWarmup().check(Case(warmed(elasticity=0.0))) is None
+
+
+def test_a_gradient_that_came_of_thrown_weights_is_no_spike():
+    def look(step):
+        return (seen(1e3 if step == 3 else 1e-2, 1.0, relative=0.5 if step == 2 else 1e-6),)
+
+    assert SecondMomentSpike().check(Case(train(FLAT, look))) is None
+
+
+def test_what_underflowed_before_the_weights_were_thrown_is_the_cause():
+    def look(step):
+        early = step == 1
+        return (seen(1e-25 if early else 1.0, [0.0] * 4 if early else 1.0, unsquared=float(early), relative=20.0),)
+
+    finding = SecondMomentUnderflow().check(Case(train(DIVERGED, look)))
+    assert finding is not None
+    assert finding.severity == "fault"
+    assert finding.evidence["gradient"] < 1e-24

@@ -9,13 +9,13 @@ from tests.diagnosis.exhibits import Exhibit, change_units, show
 from tests.diagnosis.sessions import FELL, FLAT, spread, train
 
 
-def two_terms(course=FLAT, weak=1e-5, kind="regression"):
+def two_terms(course=FLAT, weak=1e-5, kind="regression", factor=1.0):
     readings = [
         LossReading(
             step,
             terms=(
                 Term(0, ("MseLossBackward0",), "regression", value=1e6 * loss, gradient_norm=1.0),
-                Term(1, ("SmoothL1LossBackward0",), kind, value=own, gradient_norm=weak),
+                Term(1, ("SmoothL1LossBackward0",), kind, factor, value=own, gradient_norm=weak),
             ),
         )
         for step, (loss, own) in enumerate(zip(FELL, course, strict=True), 1)
@@ -86,14 +86,27 @@ def test_a_divergence_is_left_to_the_rule_of_the_elbo():
 def test_the_elbo_s_factor_is_the_number_of_features():
     finding = EXHIBITS[1].find(elbo())
     assert finding.treatments[0].factor == pytest.approx(784)
-    assert finding.measure == "term 1"
+    assert finding.measure == "bound"
 
 
 def test_the_elbo_the_other_way_round_is_found_too():
     finding = EXHIBITS[1].find(elbo(items=10, divisor=200))
-    assert finding.treatments[0].factor == pytest.approx(1 / 20)
+    assert [(t.index, t.factor) for t in finding.treatments[:2]] == [(1, pytest.approx(20)), (0, pytest.approx(1 / 20))]
     assert "too light" in finding.message
 
 
 def test_without_a_policy_a_large_error_is_no_reward():
     assert RewardScale().check(Case(critic(kind="other"))) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "severity"),
+    [
+        ("other", 1e-4, "info"),
+        ("other", 1.0, "fault"),
+        ("regression", 1e-4, "fault"),
+        ("classification", 1e-4, "fault"),
+    ],
+)
+def test_a_small_weight_before_a_term_that_fits_no_data_is_meant(kind, factor, severity):
+    assert EXHIBITS[0].find(two_terms(kind=kind, factor=factor)).severity == severity

@@ -1,5 +1,7 @@
 """Rules of thresholds outside the optimizer: when to stop, where a loss bends, the units of targets."""
 
+from dataclasses import replace
+
 import pytest
 
 from lossgauge.diagnosis.case import Case
@@ -7,7 +9,7 @@ from lossgauge.diagnosis.rules.thresholds import AbsoluteStopThreshold, LossKnee
 from lossgauge.records.loss_reading import LossReading, Term
 from lossgauge.records.session import Event
 from tests.diagnosis.exhibits import Exhibit, change_units, show
-from tests.diagnosis.sessions import FELL, FLAT, SLOW, multiplied, seen, spread, train
+from tests.diagnosis.sessions import FELL, FLAT, SLOW, falling, multiplied, seen, spread, train
 
 
 def searched(iterations=2, gradient=1e-9):
@@ -43,7 +45,7 @@ STOP = AbsoluteStopThreshold()
 EXHIBITS = [
     Exhibit(STOP, searched, lambda: searched(gradient=0.0), lambda: searched(20), "warning", label="search"),
     Exhibit(STOP, plateaued, lambda: plateaued(FELL), lambda: plateaued(mode="rel"), label="plateau"),
-    Exhibit(STOP, stopped, lambda: stopped(FELL), lambda: stopped(delta=1e-9), label="early"),
+    Exhibit(STOP, stopped, lambda: stopped(falling(1.0, 0.1), 0.095), lambda: stopped(delta=1e-9), label="early"),
     Exhibit(LossKneeUnit(), bent, lambda: bent(tail=2.0), lambda: bent(knee=1.0), label="far-above"),
     Exhibit(LossKneeUnit(), lambda: bent(knee=1e-3, mean=1.0), lambda: bent(FELL, 1e-3, mean=1.0),
             lambda: bent(knee=1.0, mean=1.0), "warning", label="far-below"),
@@ -106,3 +108,21 @@ def test_targets_are_in_reach_of_an_optimizer_whose_step_grows_with_them():
 
 def test_frozen_weights_say_nothing_about_targets():
     assert TargetUnit().check(Case(aimed(relative=1e-8))) is None
+
+
+def test_a_search_that_ended_where_the_format_ends_has_come_to_rest():
+    resting, stopped_early = (searched(gradient=1e-3) for _ in range(2))
+    stopped_early.steps = [replace(step, losses=tuple(1e-6 * loss for loss in step.losses)) for step in resting.steps]
+    assert EXHIBITS[0].find(resting).severity == "info"  # 1e-9 beside a loss of 1
+    assert EXHIBITS[0].find(stopped_early).severity == "warning"  # 1e-9 beside a loss of 1e-6
+
+
+def test_an_improvement_larger_than_the_whole_loss_can_never_come():
+    left = FELL[-1]
+    assert EXHIBITS[2].find(stopped(FELL, delta=200 * left)).severity == "warning"
+    assert STOP.check(Case(stopped(FELL, delta=left / 2))) is None
+
+
+def test_targets_of_the_order_of_a_fresh_network_are_within_its_reach():
+    assert TargetUnit().check(Case(aimed(distance=1.0))) is None
+    assert EXHIBITS[5].find(aimed(distance=100.0))

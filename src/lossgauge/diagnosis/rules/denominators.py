@@ -45,15 +45,12 @@ class EpsDominates(Rule):
         if case.epsilon is None or share is None or share < DOMINATED:
             return None
         value = case.setting(case.epsilon) or 0.0
-        ratios = self._ratios(case, value)
+        ratios = self._ratios(case)
         if not ratios:
             return None
         power = float(case.exponent(case.epsilon) or 1)
         factor = round_down(min(1e-1, ROOM * min(ratios)) ** power)
-        message = (
-            f"ε = {spell_value(value)} is larger than √v̂ on {percent(share)} of the weights, so {case.title} is SGD with "
-            "learning rate lr/ε there, and its step grows with the loss"
-        )
+        message = self._say(case, value, power, share)
         low = [case.tensor(t).name for t in case.later[-1].tensors if (t.dominated or 0.0) > 0.5]
         treatments = [Treatment("setting", case.epsilon, case.index, f) for f in (factor, factor * 1e-3)]
         evidence = {
@@ -71,14 +68,22 @@ class EpsDominates(Rule):
         )
         return self.finding(blame(case), message, evidence, where=names(low), treatments=treatments, advice=advice)
 
-    def _ratios(self, case: Case, value: float) -> list[float]:
-        """√v̂/ε of each tensor, typically."""
-        power = float(case.exponent(case.epsilon or "") or 1)
-        floor = value ** (1 / power)
-        medians: dict[int, list[float]] = {}
+    def _say(self, case: Case, value: float, power: float, share: float) -> str:
+        root = "√v̂" if any(tensor.denominator for tensor in case.later[-1].tensors) else "the gradient"
+        floor, beside = "ε", ""
+        if power != 1:
+            floor, beside = f"ε^{1 / power:g}", f" ({value ** (1 / power):.2g} beside a gradient)"
+        return (
+            f"ε = {spell_value(value)}{beside} is larger than {root} on {percent(share)} of the weights, so "
+            f"{case.title} is SGD with learning rate lr/{floor} there, and its step grows with the loss"
+        )
+
+    def _ratios(self, case: Case) -> list[float]:
+        """√v̂/ε of each tensor, typically, ε in the units of √v̂."""
+        floor, medians = case.floor() or case.setting(case.epsilon or "") or math.inf, dict[int, list[float]]()
         for sample in case.later:
             for tensor in sample.tensors:
-                middle = tensor.denominator.quantile(0.5) if tensor.denominator else None
+                middle = case.root(tensor)
                 if middle:
                     medians.setdefault(tensor.tensor, []).append(middle / floor)
         return [median(values) for values in medians.values()]

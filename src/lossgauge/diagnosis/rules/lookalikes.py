@@ -1,6 +1,7 @@
 """What looks like a loss of the wrong size and is not: no factor on the loss can help."""
 
 import math
+from dataclasses import replace
 from statistics import median
 
 from lossgauge.diagnosis.case import Case
@@ -236,10 +237,16 @@ class ParamsNotInOptimizer(Rule):
             "share_outside": share,
             "held_without_gradient": empty,
         }
-        severity = "fault" if empty >= 0.5 or case.progress.suffers else "info"
+        # Whether parts were left out on purpose nobody can see, as long as what is held does learn.
+        lost = empty >= 0.5 or (case.progress.suffers and case.progress.state != "slow")
+        severity = "fault" if lost else "warning" if case.progress.poor else "info"
         treatments = [Treatment("held-parameters")]
-        advice = "make the optimizer from the model that is trained, after it is complete"
-        return self.finding(severity, message, evidence, where=names(strangers), treatments=treatments, advice=advice)
+        advice = (
+            "make the optimizer from the model that is trained, after it is complete; where they were left out on "
+            "purpose, requires_grad_(False) says so and saves their gradients"
+        )
+        found = self.finding(severity, message, evidence, where=names(strangers), treatments=treatments, advice=advice)
+        return found if lost else replace(found, most="warning")
 
 
 def _apart(layers: dict[int, float]) -> float:

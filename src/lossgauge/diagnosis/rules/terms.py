@@ -14,6 +14,8 @@ from lossgauge.records.treatment import Treatment
 
 DROWNED = 1e-2
 """A term with less than this share of the gradient of the largest one is not trained."""
+MEANT = 0.1
+"""A factor below this before a term is a weight somebody chose."""
 COLLAPSED = 0.1
 """A divergence that is left with less than this share of its first value has collapsed: the latents say nothing."""
 BEYOND = 20.0
@@ -62,7 +64,8 @@ class TermImbalance(Rule):
         evidence = {"gradient_ratio": ratio, "term": weakest + 1, "left": course.left}
         advice = "divide each term by the variance of its target"
         name = f"term {weakest + 1}"
-        return self.finding("fault", message, evidence, where=name, treatments=treatments, advice=advice, measure=name)
+        severity = "info" if _meant(case, weakest) else "fault"
+        return self.finding(severity, message, evidence, where=name, treatments=treatments, advice=advice, measure=name)
 
 
 class ElboReductionMismatch(Rule):
@@ -109,14 +112,15 @@ class ElboReductionMismatch(Rule):
             f"{'summed' if mismatch > 1 else 'averaged'}: the divergence is {max(mismatch, 1 / mismatch):g} times too "
             f"{'heavy' if mismatch > 1 else 'light'}"
         )
-        treatments = [
+        light = [Treatment("term", index=divergence.index, factor=1 / factor)] if factor < 1 else []
+        treatments = light + [
             Treatment("term", index=data.index, factor=f) for f in (factor, factor * 8 if factor > 1 else factor / 8)
         ]
         evidence = {"features": features, "reconstruction_divisor": data.items, "divergence_divisor": divergence.items,
                     "reconstruction_left": reached, "divergence_left": kept}  # fmt: skip
         return self.finding("fault", message, evidence, where=f"term {data.index + 1}", treatments=treatments,
-                            advice="sum the reconstruction over features too; average over the batch only",
-                            measure=f"term {data.index + 1}")  # fmt: skip
+                            advice="sum both over everything but the batch, and average both over the batch only",
+                            measure="bound")  # fmt: skip
 
 
 class RewardScale(Rule):
@@ -164,6 +168,12 @@ class RewardScale(Rule):
 
 def _size(spread: Spread | None) -> float:
     return math.hypot(spread.mean, spread.deviation) if spread else 0.0
+
+
+def _meant(case: Case, index: int) -> bool:
+    """Whether somebody wrote a small weight before a term that fits no data: a regulariser, meant to be small."""
+    seen = [term for _, term in case.terms(index)]
+    return all(abs(term.factor) < MEANT and term.kind not in ("regression", "classification") for term in seen)
 
 
 def _penalty(case: Case, index: int) -> bool:

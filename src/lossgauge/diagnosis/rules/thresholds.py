@@ -16,6 +16,8 @@ HEAVY = 6.0
 """The 99th percentile of residuals against their median from which on there are outliers (3.8 for a Gaussian)."""
 FAR = 8.0
 """Residuals whose mean is so many times their spread are an offset nobody fitted."""
+RESOLUTION = 2.0**-20
+"""A tolerance below this share of what it is compared with ends a search where float32 could not go on anyway."""
 ORDINARY = 1.0
 """What a freshly initialised network puts out, in order of magnitude; targets of that order are within its reach."""
 
@@ -69,7 +71,8 @@ class AbsoluteStopThreshold(Rule):
             Treatment("setting", other, case.index, 1e-6),
         ]
         evidence = {**last, "stopped_by": name, "iterations_made": made, "first_gradient": first}
-        return self.finding("warning", message, evidence, where=name, treatments=treatments,
+        rests = last[name] <= RESOLUTION * abs((first if by_gradient else case.progress.end) or 0.0)
+        return self.finding("info" if rests else "warning", message, evidence, where=name, treatments=treatments,
                             advice=f"and {other} by the same factor", matters=1e-4)  # fmt: skip
 
     def _plateau(self, case: Case) -> Finding | None:
@@ -92,9 +95,11 @@ class AbsoluteStopThreshold(Rule):
     def _early_stop(self, case: Case) -> Finding | None:
         found = [event.data for event in case.events("stop-delta") if event.data["value"] > 0]
         start, end = case.progress.start, case.progress.end
-        if not found or start is None or end is None or end < LEFT * start:  # however short the run was cut
+        if not found or start is None or end is None:
             return None
         delta = max(event["value"] for event in found)
+        if end < LEFT * start and delta <= end:  # however short the run was cut
+            return None
         gained = max(abs(start - end), 0.0)
         if delta < 0.01 * abs(start) or delta < 0.1 * gained:
             return None
@@ -106,7 +111,8 @@ class AbsoluteStopThreshold(Rule):
         factor = 10.0**-6 * min(1.0, abs(end) / delta)
         evidence = {"min_delta": delta, "loss": end, "steps": case.made, "late_progress": case.progress.late}
         treatments, advice = [Treatment("stop-delta", "min_delta", factor=factor)], "or compare with the loss itself"
-        return self.finding("fault", message, evidence, where=where, treatments=treatments, advice=advice)
+        severity = "fault" if end >= LEFT * start else "warning"
+        return self.finding(severity, message, evidence, where=where, treatments=treatments, advice=advice)
 
 
 class LossKneeUnit(Rule):

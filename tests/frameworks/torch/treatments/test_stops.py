@@ -41,6 +41,26 @@ class Config:
     min_delta = 0.5
 
 
+class Terse:
+    """As written by hand, with names of its own."""
+
+    def __init__(self, patience: int = 8, min_delta: float = 0.5):
+        self.p, self.d, self.best, self.n = patience, float(min_delta), math.inf, 0
+
+
+class Patient:
+    def __init__(self, patience: int = 5, verbose: bool = False, delta: float = 0.5):
+        self.patience: int = patience
+        self.least: float = delta
+
+
+class Loss:
+    """A Huber loss, whose delta is no improvement."""
+
+    def __init__(self, delta: float = 0.5):
+        self.delta = delta
+
+
 def steps_until(stops: Any, most: int = 12) -> int:
     model, x, y = seeded()
     optimizer = SGD(model.parameters(), lr=0.05)
@@ -166,3 +186,21 @@ def found_in(module: str) -> list[tuple[str, float]]:
 def test_frames_of_torch_are_passed_over():
     assert found_in("torch.optim.swa_utils") == []
     assert found_in("torchlike") == [("<string>:1 (min_delta)", 0.5)]
+
+
+def test_what_an_early_stop_keeps_under_a_name_of_its_own_is_found():
+    terse, patient, loss = Terse(), Patient(), Loss()
+    here = Path(__file__).name
+    found = {where.partition(" ")[2]: value for where, value in find_stop_deltas(sys._getframe()) if here in where}
+    assert found == {"(terse.d)": 0.5, "(patient.least)": 0.5}
+    assert (terse.d, patient.least, loss.delta) == (0.5, 0.5, 0.5)
+
+
+def test_and_it_is_changed_there():
+    def train(stopper: Any):
+        torch.ones(1, requires_grad=True).sum().backward()
+        return vars(stopper)
+
+    with treat([Treatment("stop-delta", factor=0.5)]):
+        assert train(Terse())["d"] == train(Patient())["least"] == 0.25
+        assert train(Loss())["delta"] == 0.5

@@ -15,6 +15,8 @@ from lossgauge.frameworks.torch.gauging.smoothing import smoothed
 from lossgauge.frameworks.torch.gauging.spread import LARGEST
 from lossgauge.frameworks.torch.gauging.terms import constant_of
 
+ENOUGH = 10
+"""Targets per class from which on their frequencies are known well enough for an entropy."""
 KNEES = {"SmoothL1LossBackward0": "beta", "HuberLossBackward0": "delta"}
 
 
@@ -109,13 +111,15 @@ def guess_of(reduced: Reduced) -> float | None:
         reduced: The loss function.
 
     Returns:
-        Nats per target; None where the targets are not kept, or count differently.
+        Nats per target; None where the targets are not kept, count differently, or are too few for so many classes.
     """
     target = _classes(reduced)
     if target is None or class_weights_of(reduced):
         return None
     if not target.is_floating_point():
         counts = torch.unique(target, return_counts=True)[1].double()
+        if target.numel() < ENOUGH * len(counts):
+            return None
         shares = counts / counts.sum()
         return float(-(shares * shares.log()).sum()) + (len(counts) - 1) / (2 * target.numel())
     ones = target.double().reshape(len(target), -1).mean(0) if target.dim() else target.double()

@@ -1,15 +1,20 @@
 """The smallest improvement an early stop asks for, where the code that trains keeps it: a number called `min_delta`."""
 
+import ast
 import ctypes
+import inspect
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import FrameType
 from typing import Any, TypeGuard
 
 NAME = "min_delta"
+OTHERS = ("delta", "min_improvement", "tol", "tolerance", "threshold")
+"""What a class that also takes a `patience` calls it."""
 FOREIGN = ("torch", "lossgauge")
 """Packages whose frames are not the user's."""
 
@@ -74,9 +79,49 @@ def _in_frame(frame: FrameType) -> Iterator[StopDelta]:
             if _number(value := dict.get(holder, NAME)):
                 put = partial(dict.__setitem__, holder, NAME)
                 yield StopDelta(f"{name}[{NAME!r}]", where, value, holder, put)
-        elif not name.startswith("__") and _number(value := _attributes(holder).get(NAME)):
-            put = partial(type.__setattr__ if issubclass(type(holder), type) else _put_attribute, holder, NAME)
-            yield StopDelta(f"{name}.{NAME}", where, value, holder, put)
+        elif not name.startswith("__"):
+            attributes, own = _attributes(holder), _names_in(type(holder))
+            attribute = next((own for own in own if _number(attributes.get(own))), None)
+            if attribute is not None:
+                set_it = type.__setattr__ if issubclass(type(holder), type) else _put_attribute
+                put = partial(set_it, holder, attribute)
+                yield StopDelta(f"{name}.{attribute}", where, attributes[attribute], holder, put)
+
+
+@lru_cache(maxsize=1000)
+def _names_in(kind: type) -> tuple[str, ...]:
+    """The attributes of a class that hold it: `min_delta`, and what `__init__` keeps an argument of that name in."""
+    # An early stop that also takes a patience may call the argument otherwise. The source is read, nothing is run.
+    code = getattr(kind.__init__, "__code__", None)
+    taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
+    asked = [NAME, *OTHERS] if "patience" in taken else [NAME]
+    argument = next((name for name in asked if name in taken), None)
+    if argument is None or str(kind.__module__).partition(".")[0] in FOREIGN:
+        return (NAME,)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(kind.__init__)))
+    except (OSError, TypeError, SyntaxError):
+        return NAME, argument
+    return NAME, *(name for name, value in _assigned(tree) if _mentions(value, argument))
+
+
+def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """The attributes that are assigned to, with what is assigned; tuples side by side."""
+    pairs: list[tuple[ast.expr, ast.expr]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            pairs.append((node.target, node.value))
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            value = node.value if isinstance(node, ast.Assign) else target
+            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                pairs += zip(target.elts, value.elts, strict=False)
+            else:
+                pairs.append((target, value))
+    yield from ((left.attr, right) for left, right in pairs if isinstance(left, ast.Attribute))
+
+
+def _mentions(value: ast.expr, name: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
 
 
 def _variable(frame: FrameType) -> tuple[Any, Callable[[float], None]]:
