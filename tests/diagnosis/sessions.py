@@ -171,7 +171,7 @@ def _reading(reading: LossReading, factor: float) -> LossReading:
         replace(
             term,
             value=_times(term.value, factor),
-            factor=term.factor * factor,
+            factor=term.factor * factor if term.guess else term.factor,  # the same loss, written with a factor
             gradient_norm=_times(term.gradient_norm, factor),
         )
         for term in reading.terms

@@ -15,7 +15,7 @@ from lossgauge.records.treatment import Treatment
 DROWNED = 1e-2
 """A term with less than this share of the gradient of the largest one is not trained."""
 MEANT = 0.1
-"""A factor below this before a term is a weight somebody chose."""
+"""A factor before a term that is less than this share of another's is a weight somebody chose."""
 COLLAPSED = 0.1
 """A divergence that is left with less than this share of its first value has collapsed: the latents say nothing."""
 BEYOND = 20.0
@@ -172,8 +172,9 @@ def _size(spread: Spread | None) -> float:
 
 def _meant(case: Case, index: int) -> bool:
     """Whether somebody wrote a small weight before a term that fits no data: a regulariser, meant to be small."""
-    seen = [term for _, term in case.terms(index)]
-    return all(abs(term.factor) < MEANT and term.kind not in ("regression", "classification") for term in seen)
+    seen = [(term, max(abs(other.factor) for other in reading.terms)) for reading, term in case.terms(index)]
+    fits = any(term.kind in ("regression", "classification") for term, _ in seen)
+    return not fits and all(abs(term.factor) < MEANT * largest for term, largest in seen)
 
 
 def _penalty(case: Case, index: int) -> bool:
