@@ -253,3 +253,21 @@ def test_a_cure_that_only_makes_faster_what_came_down_anyway_stays_a_warning():
 def test_what_may_have_been_done_on_purpose_stays_a_warning_whatever_a_trial_shows():
     session = tried(elsewhere(SLOW, held=4), "LG034", after=0.01)
     assert finding_of(session, "params-not-in-optimizer").severity == "warning"
+
+
+def test_a_loss_that_is_not_finite_is_not_healthy_though_no_rule_knows_why():
+    diagnosis = diagnose_session(train([math.nan] * 30, lambda step: (seen(1e-2 * step),), optimizer="sgd"))
+    assert not diagnosis.findings
+    assert not diagnosis.healthy
+    assert "from the first step on" in diagnosis.answer
+
+
+def test_one_that_maximizes_wants_its_loss_to_rise():
+    def climb(maximize):
+        session = train([-loss for loss in FELL])
+        session.optimizers[0] = replace(session.optimizers[0], flags={"maximize": maximize})
+        return diagnose_session(session).gauges
+
+    assert climb(True)["state"] == "fell"
+    assert climb(False)["state"] != "fell"
+    assert climb(True)["loss_start"] < climb(True)["loss_end"] < 0

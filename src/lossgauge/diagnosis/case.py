@@ -65,17 +65,22 @@ class Case(Instruments):
         """What the graph said, oldest first."""
         return self.session.readings
 
+    @property
+    def sign(self) -> float:
+        """1; −1 where the optimizer maximizes."""
+        return -1.0 if self.optimizer is not None and self.optimizer.flags.get("maximize") else 1.0
+
     @cached_property
     def progress(self) -> Progress:
-        """The course of the loss under this optimizer."""
+        """The course of the loss under this optimizer; of one that maximizes, of its negative."""
         if self.optimizer and self.optimizer.title in LINE_SEARCHES:
             evaluations = [
-                (step.number - 1 + (i + 1) / len(step.losses), loss)
+                (step.number - 1 + (i + 1) / len(step.losses), self.sign * loss)
                 for step in self.steps
                 for i, loss in enumerate(step.losses)
             ]
             return Progress(tuple(evaluations))
-        points = tuple((step.number, step.loss) for step in self.steps if step.loss is not None)
+        points = tuple((step.number, self.sign * step.loss) for step in self.steps if step.loss is not None)
         players = {step.optimizer for step in self.session.steps if step.losses}
         return Progress(points, len(players) > 1)
 

@@ -146,8 +146,8 @@ def measure_gauges(case: Case) -> dict[str, Any]:
         "share_clipped": sum(ratio > 1 for ratio in excess) / len(excess) if excess else None,
         "norm_to_threshold": median(excess) if excess else None,
         "decay_to_gradient": case.typical(case.decay_ratio),
-        "loss_start": progress.start,
-        "loss_end": progress.end,
+        "loss_start": None if progress.start is None else case.sign * progress.start,
+        "loss_end": None if progress.end is None else case.sign * progress.end,
         "loss_left": progress.left,
         "state": progress.state,
         "backwards_per_step": case.accumulated or None,
@@ -219,8 +219,21 @@ def _answer(findings: list[Finding], case: Case) -> str:
         return "No fault was found, but too little is known of the loss to say more."
     if state == "fell":
         return f"The scale of your loss is not a problem: {STATES[state]}{course}, and no finding does harm."
+    if state == "broken":
+        return f"{_say_broken(case)}, and no known cause fits."
     seen = f"{STATES[state]}{course}, and no known cause fits"
     return f"The scale of your loss is not the problem, as far as can be seen: {seen}."
+
+
+def _say_broken(case: Case) -> str:
+    """Since when the loss is not finite, and what that says of where to look."""
+    gone = next((step.number for step in case.steps if step.loss is not None and not math.isfinite(step.loss)), None)
+    if gone == 1:
+        return (
+            "The loss is not finite from the first step on, before the optimizer changed anything, so its scale is not "
+            "the cause: look at the data and at the forward pass (torch.autograd.detect_anomaly names the operation)"
+        )
+    return f"The loss is not finite from step {gone} on" if gone else STATES["broken"].capitalize()
 
 
 def _notes(findings: list[Finding], session: Session) -> list[str]:

@@ -140,8 +140,8 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether there is no finding of severity fault."""
-        return all(finding.severity != "fault" for finding in self.findings)
+        """Whether there is no finding of severity fault, and the loss was finite in the end."""
+        return all(finding.severity != "fault" for finding in self.findings) and self.gauges.get("state") != "broken"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: what `--json` prints.
