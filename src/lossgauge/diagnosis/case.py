@@ -82,6 +82,8 @@ class Case(Instruments):
             return Progress(tuple(evaluations))
         points = tuple((step.number, self.sign * step.loss) for step in self.steps if step.loss is not None)
         players = {step.optimizer for step in self.session.steps if step.losses}
+        if not points and len(players) == 1:  # several optimizers step after one backward, which the first of them got
+            return Case(self.session, players.pop()).progress
         return Progress(points, len(players) > 1)
 
     @cached_property

@@ -37,7 +37,7 @@ def diagnose_session(session: Session) -> Diagnosis:
         The diagnosis: findings (the main one first), gauges, windows, an answer in one sentence.
     """
     case = Case(session)
-    settled = [settle(finding, session, case) for finding in check(case)]
+    settled = [settle(finding, session, Case(session, finding.optimizer)) for finding in check_all(session)]
     findings = sorted(_without_last_resorts(settled), key=_order(session))
     return Diagnosis(
         session.script,
@@ -50,18 +50,42 @@ def diagnose_session(session: Session) -> Diagnosis:
     )
 
 
-def check(case: Case) -> list[Finding]:
-    """Ask every rule.
+def check(case: Case, own: bool = False) -> list[Finding]:
+    """Ask every rule of one optimizer.
 
     Args:
-        case: The training.
+        case: The training, seen through that optimizer.
+        own: Whether only the rules are asked that look at the optimizer's own numbers.
 
     Returns:
         What they found, in the order of their codes, before any trial is considered.
     """
     if not case.steps:
         return []
-    return [finding for rule in RULES if (finding := rule.check(case)) is not None]
+    rules = [rule for rule in RULES if rule.every or not own]
+    return [finding for rule in rules if (finding := rule.check(case)) is not None]
+
+
+def check_all(session: Session) -> list[Finding]:
+    """Ask every rule of the main optimizer, and those that look at an optimizer's own numbers of the others as well.
+
+    Args:
+        session: What was seen.
+
+    Returns:
+        The findings of the main optimizer, then what only others have; each rule once.
+    """
+    main = Case(session)
+    found = check(main)
+    for index in sorted({step.optimizer for step in session.steps} - {main.index}):
+        case, known = Case(session, index), {finding.code for finding in found}
+        others = [finding for finding in check(case, own=True) if finding.code not in known]
+        place = f"{case.title}, optimizer {index + 1} of {len(session.optimizers)}"
+        found += [
+            replace(other, optimizer=index, where=f"{place}: {other.where}" if other.where else place)
+            for other in others
+        ]
+    return found
 
 
 def settle(finding: Finding, session: Session, case: Case) -> Finding:

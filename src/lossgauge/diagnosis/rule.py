@@ -45,8 +45,9 @@ class Page:
 class Rule(ABC):
     """One finding: when it applies, how it is seen, what cures it.
 
-    `rank` puts findings of the same severity in order: the more specific the cause, the smaller. Every comparison in
-    `check` is between quantities of the same unit, so that a change of units changes no verdict.
+    `rank` puts findings of the same severity in order: the more specific the cause, the smaller. `every` says that the
+    rule looks at an optimizer's own numbers, so that every optimizer is asked and not the main one alone. Every
+    comparison in `check` is between quantities of the same unit, so that a change of units changes no verdict.
     """
 
     code: ClassVar[str]
@@ -54,6 +55,7 @@ class Rule(ABC):
     title: ClassVar[str]
     group: ClassVar[str] = SCALE
     rank: ClassVar[float] = 50.0
+    every: ClassVar[bool] = False
     page: ClassVar[Page]
 
     @abstractmethod

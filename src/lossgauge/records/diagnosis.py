@@ -52,6 +52,7 @@ class Finding:
         measure: What a treatment has to improve: `loss`, `residual`, `term 1`, `bound` (the evidence lower bound).
         matters: The smallest improvement that counts, as a share of what training began with.
         most: The worst it can be, whatever a trial shows: `warning` for what may have been done on purpose.
+        optimizer: The number of the optimizer it was found at; None for the main one.
     """
 
     code: str
@@ -66,6 +67,7 @@ class Finding:
     measure: str = "loss"
     matters: float = 0.02
     most: str = "fault"
+    optimizer: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fields outside checks rely on.

@@ -26,6 +26,7 @@ class EpsDominates(Rule):
     name = "eps-dominates"
     title = "epsilon is larger than √v̂ on most weights: the adaptive optimizer is SGD with learning rate lr/ε"
     rank = 40.0
+    every = True
     page = Page(
         "An adaptive step is lr·m̂/(√v̂+ε). Where √v̂ ≤ ε on most weights, the denominator is ε, a constant.",
         "There the step is lr·m̂/ε: it grows with the loss (elasticity 1 instead of 0), so multiplying the loss "
@@ -104,6 +105,7 @@ class EpsPlacement(Rule):
     name = "eps-placement"
     title = "epsilon was tuned for the other side of the square root"
     rank = 34.0
+    every = True
     page = Page(
         "Some frameworks add ε inside the square root, √(v+ε), others outside, √v+ε. An ε carried over with its recipe "
         "means √ε on the other side.",
@@ -154,6 +156,7 @@ class InitialAccumulator(Rule):
     name = "initial-accumulator"
     title = "the accumulator's starting value outweighs everything accumulated"
     rank = 30.0
+    every = True
     page = Page(
         "Adagrad divides by √(a₀ + Σg²). The starting value a₀ (0.1 in Keras) is a squared gradient.",
         "Where Σg² stays far below a₀, the denominator is the constant √a₀ and the optimizer is SGD with lr/√a₀: "
@@ -193,6 +196,7 @@ class LateBlowup(Rule):
     name = "eps-too-small-late-blowup"
     title = "near the optimum √v̂ vanishes, lr/√v̂ passes the stability limit, and the loss climbs again"
     rank = 32.0
+    every = True
     page = Page(
         "As gradients vanish near the optimum, so does √v̂, and the step lr·m̂/√v̂ does not. ε sets a floor under it.",
         "The effective learning rate lr/(√v̂+ε) must stay below 2/curvature. Both ε and the curvature's gradients have "

@@ -30,6 +30,7 @@ class SecondMomentSpike(Rule):
     name = "second-moment-spike"
     title = "one huge gradient sits in the second moment, and the optimizer stands still until it is forgotten"
     rank = 28.0
+    every = True
     page = Page(
         "v̂ is a running mean of g² over about 1/(1−β₂) steps. One huge early gradient keeps √v̂ far above every "
         "later one.",
@@ -88,6 +89,7 @@ class SecondMomentOverflow(Rule):
     name = "second-moment-overflow"
     title = "g² overflowed: the second moment is infinite and the update is zero for ever"
     rank = 5.0
+    every = True
     page = Page(
         "g² is beyond the largest number of the format (|g| > 1.8e19 in float32), v is infinite, lr·m/√v is zero.",
         "Nothing shows a NaN; the weights just never move again. It is a limit on the loss multiplier from above.",
@@ -126,6 +128,7 @@ class SecondMomentUnderflow(Rule):
     name = "second-moment-underflow"
     title = "g² underflows to zero: ε alone is the denominator, and only a loss factor helps"
     rank = 6.0
+    every = True
     page = Page(
         "g² is below the smallest number of the format (|g| < 1e-22 in float32), so v is exactly 0 though g is not.",
         "Then the step is lr·m̂/ε on these weights, whatever ε is; no ε gives back what was lost. It is a limit on the "
@@ -164,6 +167,7 @@ class EpsUnderflowsInHalf(Rule):
     name = "eps-underflows-in-half"
     title = "epsilon rounds to zero in float16: 0/0"
     rank = 7.0
+    every = True
     page = Page(
         "With float16 weights the optimizer's arithmetic is float16, where everything below 3e-8 is zero: ε = "
         "1e-8 too.",
@@ -205,6 +209,7 @@ class UnnormalisedWarmup(Rule):
     name = "unnormalised-warmup"
     title = "the first steps are taken without the second moment, and a large loss wrecks the initialisation"
     rank = 26.0
+    every = True
     page = Page(
         "RAdam and its kin take their first steps as plain SGD, lr·m̂, and only then divide by √v̂.",
         "An optimizer that is scale-free later is SGD at first: those steps grow with the loss. There is no "

@@ -20,6 +20,7 @@ class L2Dominates(Rule):
     name = "l2-dominates"
     title = "the coupled weight decay outweighs the gradient of the data"
     rank = 38.0
+    every = True
     page = Page(
         "Coupled weight decay adds λw to the gradient. Where λ‖w‖ ≫ ‖g‖, the optimizer shrinks the weights and "
         "little else.",
@@ -59,6 +60,7 @@ class LearningRateTooSmall(Rule):
     name = "lr-too-small-for-loss"
     title = "lr·α is too small: the step grows with the loss, and the loss is small"
     rank = 60.0
+    every = True
     page = Page(
         "Under SGD and its kin the step is lr·g: the learning rate has units W²/L (exponent −1).",
         "A learning rate from a sum over n elements is n times too small for their mean; multiplying the loss by n is "
@@ -99,6 +101,7 @@ class LearningRateTooLarge(Rule):
     name = "lr-too-large-for-loss"
     title = "lr·α is too large: the step grows with the loss, and the loss is large"
     rank = 62.0
+    every = True
     page = Page(
         "Under SGD and its kin the step is lr·g: the learning rate has units W²/L (exponent −1).",
         "A learning rate from a mean over n elements is n times too large for their sum: training diverges.",
@@ -125,6 +128,7 @@ class LearningRateTooHigh(Rule):
     title = "the learning rate is too high; the loss multiplier has nothing to do with it"
     group = NOT_SCALE
     rank = 64.0
+    every = True
     page = Page(
         "An adaptive optimizer changes each weight by about lr per step, whatever the size of the loss.",
         "It looks like a loss that is too large, but no loss factor changes anything (elasticity 0).",
