@@ -109,3 +109,17 @@ def test_no_compiler_is_loaded():
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_nor_by_a_whole_sweep_in_native_code():
+    script = (
+        "import sys, torch\n"
+        "from lossgauge.frameworks.torch.stacking.engine import run_settings\n"
+        "from lossgauge.records.sweep import Setting, Workload\n"
+        "work = Workload('mlp-16-8-1', 'mse', 'regression', 3)\n"
+        "outcome, = run_settings(work, [Setting('torch.optim:Adam', {'lr': 1e-3})])\n"
+        "heavy = ('torch._inductor', 'torch._dynamo', 'sympy')\n"
+        "print(outcome.engine, [name for name in heavy if name in sys.modules])\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "compiled []"

@@ -1,6 +1,7 @@
 """Trainings in native code: one replica after the other, each from its first step to its last without leaving C."""
 
 import ctypes
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch._decomp import core_aten_decompositions, get_decompositions
 
 from lossgauge.frameworks.torch.stacking.course import outcome_of
-from lossgauge.frameworks.torch.stacking.gradients import gradient_function
+from lossgauge.frameworks.torch.stacking.gradients import gradient_of_one
 from lossgauge.frameworks.torch.stacking.layout import Layout, companions, starting_rows
 from lossgauge.frameworks.torch.stacking.native.compiler import NoCompiler, library, processor
 from lossgauge.frameworks.torch.stacking.native.expressions import View, row_major
@@ -32,6 +33,8 @@ __all__ = ["NoCompiler", "Untranslatable", "native_model", "native_refusal", "tr
 
 SIMPLER = [torch.ops.aten.gelu, torch.ops.aten.leaky_relu, torch.ops.aten.elu]
 """Operations that are taken apart beyond what a trace takes apart by itself."""
+COMMON = ["mse_loss", "mse_loss_backward", "tanh_backward", "sigmoid_backward"]
+"""What most models are made of, taken apart without torch's casts, which do nothing here and load sympy first (1 s)."""
 PADDING = 64
 """Bytes after the data of each batch that may be read, so that the last vector may reach over the end."""
 SPARE = 4096
@@ -113,10 +116,9 @@ def native_model(workload: Workload, precision: str) -> NativeModel:
     layout = Layout.of(model)
     x, y = (as_input(part, precision) for part in material.batches[0])
     weights = {place.name: dict(model.named_parameters())[place.name].detach() for place in layout.places}
-    function = gradient_function(model, material.loss, precision)
+    function = gradient_of_one(model, material.loss, precision)
     alpha = torch.ones((), dtype=weight_format(precision))
-    decompositions: Any = {**core_aten_decompositions(), **get_decompositions(SIMPLER)}
-    graph = trace(function, (weights, {}, alpha, x, y), decompositions).graph
+    graph = trace(function, (weights, {}, alpha, x, y), _decompositions()).graph
     graph.eliminate_dead_code()
     inputs = [
         *(View(f"(w + {p.start})", p.shape, row_major(p.shape)) for p in layout.places),
@@ -135,6 +137,13 @@ def native_model(workload: Workload, precision: str) -> NativeModel:
         if refusal:
             raise Untranslatable(refusal)
     return native
+
+
+def _decompositions() -> dict[Any, Any]:
+    """How operations are taken apart on tensors of one format."""
+    table: dict[Any, Any] = {**core_aten_decompositions(), **get_decompositions(SIMPLER)}
+    plain = [getattr(torch.ops.aten, name).default for name in COMMON]
+    return table | {operation: inspect.unwrap(table[operation]) for operation in plain if operation in table}
 
 
 def train_natively(
