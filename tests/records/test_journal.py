@@ -1,6 +1,7 @@
 """Sessions on disk: written line by line, readable however the writer ended."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,18 @@ def test_what_cannot_be_read_or_written_is_said(tmp_path):
         read_session(tmp_path / "missing")
     with pytest.raises(InputError, match="cannot be written"):
         Journal(tmp_path / "no such folder" / "s.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_an_error_unless_somebody_is_told():
+    journal = Journal("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        journal.begin("train.py", (), {})
+    told: list[str] = []
+    journal = Journal("/dev/full")
+    journal.give_up(told.append)
+    journal.begin("train.py", (), {})
+    journal.add(Event("limit", 1, "more"))
+    journal.close()
+    assert journal.lost == "No space left on device"
+    assert told == ["the session cannot be written to '/dev/full' any more (No space left on device)"]

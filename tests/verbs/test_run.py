@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +35,17 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_remedies_are_tried_only_when_asked_for(tmp_path: Path):
     told: list[str] = []
     result = run(tmp_path / "train.py", session="kept.jsonl", notify=told.append)
-    assert (result.code, result.ending, told) == (1, "", [])
+    assert (result.code, result.ending, told) == (0, "", [])
     assert result.path == tmp_path / "kept.jsonl"
     assert read_session("kept.jsonl") == result.session
     assert not result.session.trials
     assert result.diagnosis.findings[0].name == "eps-dominates"
+    assert result.diagnosis.findings[0].severity == "warning"  # the loss was coming down, and nothing was tried
     assert result.diagnosis.findings[0].remedy.verified is None
     assert Path("runs.txt").read_text() == "x"
     confirmed = run("train.py", session="kept.jsonl", confirm=True, trials=1, notify=told.append)
     assert confirmed.diagnosis.findings[0].remedy.verified is True
+    assert (confirmed.diagnosis.findings[0].severity, confirmed.code) == ("fault", 1)
     assert len(confirmed.session.trials) == 1
     assert read_session("kept.jsonl").trials == confirmed.session.trials
     assert told[0].startswith("trying set eps")
@@ -115,3 +119,20 @@ def test_no_place_for_a_session(monkeypatch: pytest.MonkeyPatch):
 def test_what_is_no_script_is_refused(script: Any, options: dict[str, Any], message: str):
     with pytest.raises(InputError, match=message):
         run(script, **options)
+
+
+def test_a_full_disk_ends_the_observing_and_not_the_training(capfd: pytest.CaptureFixture[str]):
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+    Path("train.py").write_text(limit + SCRIPT + "print(model.weight.sum().item())\n")
+    plain = subprocess.run([sys.executable, "train.py"], capture_output=True, text=True, check=True).stdout
+    result = run("train.py", session="kept.jsonl")
+    said = capfd.readouterr()
+    assert said.out == plain
+    place = str(Path("kept.jsonl").absolute())
+    assert said.err.splitlines() == [
+        f"lossgauge: the session cannot be written to {place!r} any more (File too large); "
+        "observing ends here, and the training goes on"
+    ]
+    assert (result.code, result.ending) == (0, "")
+    assert 0 < len(read_session("kept.jsonl").samples) < 40
+    assert any("could not be written any further (File too large)" in note for note in result.diagnosis.notes)

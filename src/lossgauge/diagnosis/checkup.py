@@ -266,6 +266,8 @@ def _notes(findings: list[Finding], session: Session) -> list[str]:
     if ending is None or ending.reason in ("killed", "failed", "interrupted"):
         detail = f" ({ending.detail})" if ending and ending.detail else ""
         notes.append(f"the training did not end by itself{detail}: this is what was seen until then")
+    elif ending.reason == "finished" and ending.detail:
+        notes.append(f"{ending.detail}: this is what was seen until then")
     if not session.steps:
         notes.append("expected a script that calls step() of a torch optimizer in its own process")
     lost = [optimizer for optimizer in session.optimizers if optimizer.law is None]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -39,12 +40,23 @@ class Journal:
             InputError: When it cannot be written.
         """
         self.path = Path(path)
+        self.lost = ""
+        self._give_up: Callable[[str], None] | None = None
         try:
             self._file: TextIO = self.path.open("a", encoding="utf-8")
         except OSError as error:
             raise InputError(
                 f"the session cannot be written to {str(path)!r}: {error.strerror}; choose a folder you may write to"
             ) from error
+
+    def give_up(self, tell: Callable[[str], None]) -> None:
+        """Let a failure to write end the journal and nothing else: not the training that is recorded.
+
+        Args:
+            tell: Told the reason, once, when nothing can be written any more. From then on nothing is, and `lost` says
+                why.
+        """
+        self._give_up = tell
 
     def begin(self, script: str, args: Sequence[str], versions: dict[str, str]) -> None:
         """Write the first line.
@@ -90,9 +102,19 @@ class Journal:
         self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
+        if self.lost:
+            return
         text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        self._file.write(text + "\n")
-        self._file.flush()
+        try:
+            self._file.write(text + "\n")
+            self._file.flush()
+        except OSError as error:
+            if self._give_up is None:
+                raise
+            self.lost = error.strerror or str(error)
+            with suppress(OSError):  # what is left in its buffer cannot be written either
+                self._file.close()
+            self._give_up(f"the session cannot be written to {str(self.path)!r} any more ({self.lost})")
 
 
 def read_session(path: str | Path) -> Session:

@@ -1,8 +1,9 @@
 """The gauge in attendance at a training, in the process the training runs in: from before its start to its very end."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ class Attendance:
             stop_after: Optimizer steps after which it is ended; None for none.
         """
         self.journal = journal
+        journal.give_up(_say)
         self.injection = injection
         self.stop_after = stop_after
         self.gauge: Gauge | None = None
@@ -114,6 +116,12 @@ class Attendance:
             text: What, and why.
         """
         self.journal.add(Event("limit", 0, text))
+
+
+def _say(what: str) -> None:
+    """One line on standard error, where a script's own complaints go; its output stays as it is."""
+    with suppress(OSError, ValueError):  # it may be closed, or on the same full disk
+        print(f"lossgauge: {what}; observing ends here, and the training goes on", file=sys.stderr, flush=True)
 
 
 def versions() -> dict[str, str]:

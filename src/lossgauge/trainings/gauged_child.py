@@ -87,7 +87,8 @@ class _ScriptRun:
         law_of = LawLookup(self.request["law_of"]) if self.request["law_of"] else None
         self.attendance.end(lambda: list(vars(sys.modules["__main__"]).values()), law_of)
         with suppress(OSError):  # whoever asked is gone
-            write_answer(self.place, _used() if self.attendance.gauge is not None else {})
+            lost = {"lost": self.attendance.journal.lost, "reason": self.attendance.reason}
+            write_answer(self.place, (_used() if self.attendance.gauge is not None else {}) | lost)
 
 
 def _used() -> dict[str, Any]:

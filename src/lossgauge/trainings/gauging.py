@@ -4,6 +4,7 @@ import signal
 import time
 from pathlib import Path
 
+from lossgauge.errors import InputError
 from lossgauge.records.injection import Injection
 from lossgauge.records.journal import Journal, read_session
 from lossgauge.records.session import Ending
@@ -45,11 +46,15 @@ def gauge_training(
     order = Order(place, injection, stop_after, output, stdin, law_of)
     code, used = training.gauge(order)
     seconds = time.monotonic() - start
-    ending = complete(place, code, seconds)
+    if used.get("lost"):
+        why = f"the session could not be written any further ({used['lost']})"
+        ending = complete(place, code, seconds, why, str(used.get("reason", "finished")))
+    else:
+        ending = complete(place, code, seconds)
     return GaugedRun(ending.reason, code, place, seconds, used.get("threads"), used.get("accelerator", False))
 
 
-def complete(path: Path, code: int, seconds: float, why: str = "") -> Ending:
+def complete(path: Path, code: int, seconds: float, why: str = "", reason: str = "killed") -> Ending:
     """Write the ending of a session whose process is gone without one.
 
     Args:
@@ -57,6 +62,7 @@ def complete(path: Path, code: int, seconds: float, why: str = "") -> Ending:
         code: The process's exit code, negative where a signal ended it.
         seconds: How long the process ran.
         why: What is known of the reason.
+        reason: How the training ended, as in `Ending`.
 
     Returns:
         The ending, found or written.
@@ -67,10 +73,13 @@ def complete(path: Path, code: int, seconds: float, why: str = "") -> Ending:
         return session.ending
     how = why or f"{_say_code(code)}; the last steps before it may be missing"
     backwards = sum(step.backwards for step in session.steps)
-    ending = Ending("killed", how, session.steps[-1].number if session.steps else 0, backwards, seconds)
-    journal = Journal(path)
-    journal.add(ending)
-    journal.close()
+    ending = Ending(reason, how, session.steps[-1].number if session.steps else 0, backwards, seconds)
+    try:
+        journal = Journal(path)
+        journal.add(ending)
+        journal.close()
+    except (OSError, InputError):  # the disk is full: what could be recorded is there, without an ending
+        return ending
     return ending
 
 

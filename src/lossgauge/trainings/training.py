@@ -112,7 +112,7 @@ class Function:
             attendance.take(error)
         finally:
             attendance.end(lambda: found, _finder(order.law_of))
-        return int(attendance.reason != "finished"), {}
+        return int(attendance.reason != "finished"), {"lost": attendance.journal.lost, "reason": attendance.reason}
 
 
 def read_script(script: Any, args: Sequence[str] = (), module: bool = False) -> Script:

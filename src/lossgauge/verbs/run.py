@@ -14,7 +14,7 @@ from lossgauge.diagnosis.confirm import confirm as confirm_remedies
 from lossgauge.errors import InputError
 from lossgauge.records.diagnosis import Diagnosis
 from lossgauge.records.journal import read_session, write_session
-from lossgauge.records.session import SCHEMA, Session
+from lossgauge.records.session import SCHEMA, Ending, Session
 from lossgauge.trainings.gauging import gauge_training
 from lossgauge.trainings.order import GaugedRun
 from lossgauge.trainings.training import Training, read_script
@@ -193,6 +193,8 @@ def _conclude(
 ) -> RunResult:
     """What came of a run, with remedies that were tried within the limits; without limits none is."""
     session = read_session(gauged.path)
+    if session.ending is None:  # it could not even be written that it ended
+        session.ending = Ending(gauged.exit_reason, "the session could not be written to its end")
     interrupted = gauged.exit_reason == "interrupted"
     if limits is not None and session.steps and not interrupted:
         interrupted = not try_remedies(training, session, gauged, limits.trials, limits.steps, notify)

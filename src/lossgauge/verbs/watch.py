@@ -98,6 +98,7 @@ class Watching:
         from lossgauge.frameworks.torch.interposition import interpose
 
         journal = Journal(self.path)
+        journal.give_up(lambda what: warnings.warn(f"{what}; observing ends here", RuntimeWarning, stacklevel=2))
         journal.begin(self.name, (), versions())
         self._opened = True
         settings = GaugeSettings(only=tuple(self.optimizers), names=names_in(self.model), sink=self._tell)

@@ -66,6 +66,7 @@ def _guarded(event: Callable[..., Any]) -> Callable[..., Any]:
                 what = f"observing ended at step {self.ledger.number + 1}: {type(error).__name__}: {error}"
                 self.journal.add(Event("limit", self.ledger.number + 1, what.splitlines()[0]))
             finally:
+                self.blind = self.blind or bool(self.journal.lost)
                 if self._noting:
                     self.schedule.note(since, event.__name__ == "step")
 
