@@ -8,7 +8,8 @@ import pytest
 
 from lossgauge.cli.printing import _speakable
 from lossgauge.diagnosis.case import Case
-from lossgauge.diagnosis.checkup import check, diagnose_session, measure_gauges
+from lossgauge.diagnosis.checkup import check, diagnose_session
+from lossgauge.diagnosis.gauges import measure_gauges
 from lossgauge.records.journal import read_session, write_session
 from lossgauge.records.loss_reading import LossReading, Term
 from lossgauge.records.session import Clip, Ending, Event, Session, Trial
@@ -271,34 +272,3 @@ def test_one_that_maximizes_wants_its_loss_to_rise():
     assert climb(True)["state"] == "fell"
     assert climb(False)["state"] != "fell"
     assert climb(True)["loss_start"] < climb(True)["loss_end"] < 0
-
-
-def with_another(main, other):
-    """Two optimizers after one backward: the losses are noted at the first."""
-    session = replace(main, optimizers=[*main.optimizers, *other.optimizers], tensors=[*main.tensors, *other.tensors])
-    count = len(main.tensors)
-    session.steps = [
-        step
-        for mine, theirs in zip(main.steps, other.steps, strict=True)
-        for step in (mine, replace(theirs, optimizer=1, losses=()))
-    ]
-    session.samples = main.samples + [
-        replace(sample, optimizer=1, tensors=tuple(replace(t, tensor=t.tensor + count) for t in sample.tensors))
-        for sample in other.samples
-    ]
-    return session
-
-
-def test_every_optimizer_is_asked_about_its_own_numbers():
-    sgd = train(FLAT, (seen(1e-2, relative=3e-3),), optimizer="sgd")
-    finding = finding_of(with_another(sgd, ruled()), "eps-dominates")
-    assert (finding.severity, finding.optimizer) == ("fault", 1)
-    assert finding.where.startswith("Adam, optimizer 2 of 2: ")
-    assert finding.remedy.text.startswith("set eps of Adam from 0.001")
-    assert finding.treatments[0].optimizer == 1
-
-
-def test_what_the_main_optimizer_has_is_said_once():
-    both = named(with_another(ruled(), ruled()))
-    assert both.count("eps-dominates") == 1
-    assert finding_of(with_another(ruled(), ruled()), "eps-dominates").optimizer is None

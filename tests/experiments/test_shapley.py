@@ -76,7 +76,7 @@ def test_drawn_orders_come_in_pairs_and_keep_to_their_budget():
     assert all(sorted(order) == list(players) for order in orders)
     met = {some for order in orders for some in steps_of(order)}
     assert 40 < len(met) <= 64
-    assert len(draw_orders(players, 1)) == 4, "two pairs, for a spread"
+    assert len(draw_orders(players, 1)) == 6, "three pairs, for an interval"
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -28,6 +28,7 @@ FOUND = Attribution(
     title="the final loss",
     training="train.py",
     steps=1200,
+    sufficient=("eps",),
 )
 
 
@@ -100,7 +101,7 @@ def test_what_is_left_over_is_named_with_its_reason():
     constant = Part(
         "hidden constant", 0.3, 1.0, reason="clip_grad_norm_ has no law: the constant 1e-06 at clip_grad.py:155"
     )
-    text = " ".join(rendered(replace(FOUND, parts=(replace(EPS, share=0.7), constant))).split())
+    text = " ".join(rendered(replace(FOUND, parts=(replace(EPS, share=0.7), constant), sufficient=())).split())
     assert "70 % of it went through NAdam's eps" in text
     assert "30 % is a hidden constant" in text
     assert "the constant 1e-06 at clip_grad.py:155" in text

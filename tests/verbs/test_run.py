@@ -136,3 +136,91 @@ def test_a_full_disk_ends_the_observing_and_not_the_training(capfd: pytest.Captu
     assert (result.code, result.ending) == (0, "")
     assert 0 < len(read_session("kept.jsonl").samples) < 40
     assert any("could not be written any further (File too large)" in note for note in result.diagnosis.notes)
+
+
+NOTICING = """
+import sys, torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+calls = {"operations": 0, "functions": 0, "steps": 0, "backwards": 0}
+
+class Operations(TorchDispatchMode):
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        calls["operations"] += 1
+        return operation(*args, **(kwargs or {}))
+
+class Functions(TorchFunctionMode):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        calls["functions"] += 1
+        return function(*args, **(kwargs or {}))
+
+class Own(torch.optim.Optimizer):
+    def __init__(self, parameters, lr=1e-2):
+        super().__init__(parameters, {"lr": lr})
+    @torch.no_grad()
+    def step(self):
+        calls["steps"] += 1
+        print("step", calls["steps"])
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter -= group["lr"] * parameter.grad.sign()
+
+class Passing(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+    @staticmethod
+    def backward(ctx, gradient):
+        calls["backwards"] += 1
+        return gradient * (1 + 0.01 * calls["backwards"])
+
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = Own(model.parameters())
+with Operations(), Functions():
+    for step in range(30):
+        optimizer.zero_grad()
+        Passing.apply(model(torch.randn(8, 4)) - 1).pow(2).mean().backward()
+        optimizer.step()
+print(calls, model.weight.tolist(), torch.rand(1).item())
+"""
+COMPILED = """
+import sys, torch
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+x = torch.randn(8, 4)
+
+@torch.compile(backend="eager")
+def train():
+    loss = model(x).pow(2).mean()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss
+
+for step in range(12):
+    loss = train()
+print(loss.item(), model[0].weight.sum().item(), torch.rand(1).item())
+"""
+
+
+@pytest.mark.parametrize("script", [NOTICING, COMPILED], ids=["noticing", "compiled"])
+def test_whoever_counts_finds_the_same_count_and_the_same_output(script: str, capfd: pytest.CaptureFixture[str]):
+    Path("train.py").write_text(script)
+    plain = subprocess.run([sys.executable, "train.py"], capture_output=True, text=True, check=True)
+    result = run("train.py", session="kept.jsonl")
+    assert result.ending == ""
+    assert capfd.readouterr().out == plain.stdout
+
+
+def test_what_was_not_run_again_says_why():
+    Path("train.py").write_text(NOTICING)
+    result = run("train.py", output="nowhere")
+    (optimizer,) = result.session.optimizers
+    assert "calls, a dict" in optimizer.untried
+    assert optimizer.law is None
+    assert "lossgauge discover MODULE:Own" in optimizer.obstacle
+    assert result.diagnosis.gauges["elasticity_missing"] == optimizer.untried

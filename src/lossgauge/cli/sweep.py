@@ -62,7 +62,6 @@ def sweep_command(
 
     Example:
         lossgauge sweep plan.toml --store runs.db --audit 20 -o pictures
-        lossgauge sweep plan.toml --store runs.db --resume
         lossgauge sweep export runs.db -o runs.csv
         lossgauge sweep --demo
 
@@ -87,8 +86,8 @@ def sweep_command(
     elif plan == EXPORT:
         _export(exported, output, as_json)
     else:
-        options = {"resume": resume, "jobs": jobs, "engine": engine, "address": address, "audit": audit}
-        options |= {"device": device, "rounding": rounding, "dry_run": dry_run}
+        options = {"resume": resume, "jobs": jobs, "engine": engine, "address": address, "audit": audit,
+                   "device": device, "rounding": rounding, "dry_run": dry_run}  # fmt: skip
         _sweep(_only(plan, exported), store, options, output, as_json)
 
 

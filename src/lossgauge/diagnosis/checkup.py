@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from lossgauge.diagnosis.case import Case
+from lossgauge.diagnosis.gauges import measure_gauges
 from lossgauge.diagnosis.progress import STATES
 from lossgauge.diagnosis.remedies import say_treatment
 from lossgauge.diagnosis.rule import percent
@@ -148,57 +148,6 @@ def _follows(finding: Finding, cured: float) -> bool:
     return math.isfinite(cured) and finding.rank > min(cured, SYMPTOM)
 
 
-def measure_gauges(case: Case) -> dict[str, Any]:
-    """The numbers beside the findings.
-
-    Args:
-        case: The training.
-
-    Returns:
-        By name; what is not known is left out.
-    """
-    progress, reading = case.progress, next((r for r in case.readings if r.terms), None)
-    excess = case.excess()
-    gauges: dict[str, Any] = {
-        "optimizer": case.title if case.optimizer else None,
-        "law": str(case.law.verdict) if case.law else None,
-        "elasticity": case.typical(case.elasticity),
-        "carriers": _carriers(case),
-        "relative_update": case.typical(case.relative_update),
-        "share_below_epsilon": case.typical(case.dominated),
-        "gradient_norm": case.typical(case.gradient_norm),
-        "share_clipped": sum(ratio > 1 for ratio in excess) / len(excess) if excess else None,
-        "norm_to_threshold": median(excess) if excess else None,
-        "decay_to_gradient": case.typical(case.decay_ratio),
-        "loss_start": None if progress.start is None else case.sign * progress.start,
-        "loss_end": None if progress.end is None else case.sign * progress.end,
-        "loss_left": progress.left,
-        "state": progress.state,
-        "backwards_per_step": case.accumulated or None,
-        "loss_terms": [_say_term(term.functions, term.reduction, term.factor) for term in reading.terms]
-        if reading
-        else None,
-        "sampled_steps": len(case.samples),
-        "skipped_steps": sum(step.skipped for step in case.steps) or None,
-        "ending": case.session.ending.reason if case.session.ending else "unknown",
-    }
-    return {name: value for name, value in gauges.items() if value is not None}
-
-
-def _carriers(case: Case) -> dict[str, float] | None:
-    """The parts of the elasticity by hyperparameter, each tensor weighted with the square of its update."""
-    parts: dict[str, float] = {}
-    weight = 0.0
-    for sample in case.later:
-        for tensor in sample.tensors:
-            size = (tensor.update_norm or 0.0) * (tensor.update_norm or 0.0)
-            if tensor.carriers and size and math.isfinite(size):
-                weight += size
-                for name, value in tensor.carriers.items():
-                    parts[name] = parts.get(name, 0.0) + value * size
-    return {name: value / weight for name, value in parts.items()} if weight else None
-
-
 def _order(session: Session) -> Any:
     """Worst first; among the verified ones those that cure before those that help a little; then the more specific."""
     gains = {trial.code: _gain(trial) for trial in reversed(session.trials) if trial.helped}
@@ -279,12 +228,6 @@ def _notes(findings: list[Finding], session: Session) -> list[str]:
             "the remedies were not tried; to try them, each in a run of its own, add --confirm (in Python: retry=)"
         )
     return notes
-
-
-def _say_term(functions: tuple[str, ...], reduction: str, factor: float) -> str:
-    name = functions[-1].removesuffix("0").removesuffix("Backward") if functions else "?"
-    times = f"{factor:.4g} × " if factor != 1 else ""
-    return f"{times}{reduction + ' of ' if reduction else ''}{name}"
 
 
 def _join(text: str, advice: str) -> str:

@@ -177,6 +177,21 @@ class Instruments:
             return None
         return sum(value * norm * norm for value, norm in known) / total
 
+    def instant(self, sample: Sample) -> float | None:
+        """Elasticity with the states held fixed, each tensor weighted with the square of its update.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            E of this step alone; None where it was not taken.
+        """
+        known = [(t.instant, t.update_norm or 0.0) for t in sample.tensors if t.instant is not None]
+        total = sum(norm * norm for _, norm in known)
+        if not total or not math.isfinite(total):
+            return None
+        return sum(value * norm * norm for value, norm in known) / total
+
     def decay_ratio(self, sample: Sample) -> float | None:
         """λ‖w‖/‖g‖ for decay that is added to the gradient.
 

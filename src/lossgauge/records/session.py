@@ -47,6 +47,7 @@ class Optimizer:
         law: Its law, where it is known.
         obstacle: Why there is no law, where the look-up failed.
         state_formats: The number formats of its state tensors, by state name.
+        untried: Why its steps could not be made on copies, so that there is no elasticity; empty where they could.
     """
 
     target: str
@@ -57,6 +58,7 @@ class Optimizer:
     law: Law | None = None
     obstacle: str = ""
     state_formats: Mapping[str, str] = field(default_factory=dict[str, str])
+    untried: str = ""
 
     @property
     def title(self) -> str:

@@ -31,9 +31,11 @@ def tell_gauges(gauges: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _say_elasticity(gauges: Mapping[str, Any]) -> str:
-    elasticity = _number(gauges, "elasticity")
+    elasticity, instant = _number(gauges, "elasticity"), _number(gauges, "elasticity_instant")
     if elasticity is None:
-        return ""
+        known = f"{instant:.2f} with the states held fixed; " if instant is not None else ""
+        missing = gauges.get("elasticity_missing")
+        return f"{known or 'not known: '}{missing}" if isinstance(missing, str) else known.removesuffix("; ")
     like = "like SGD" if 0.9 < elasticity < 1.1 else ""
     meaning = "the loss multiplier cancels" if abs(elasticity) < 0.02 else like
     carriers = gauges.get("carriers")

@@ -72,14 +72,14 @@ class Foreign(torch.optim.Optimizer):
                 weight.data.add_(self.direction(weight), alpha=-group["lr"])
 
     def direction(self, weight: torch.Tensor) -> torch.Tensor:
-        assert weight.grad is not None
-        return weight.grad
+        gradient: Any = weight.grad  # no assert, for pytest would put code of its own in here
+        return gradient
 
 
 class Noisy(Foreign):
     def direction(self, weight: torch.Tensor) -> torch.Tensor:
-        assert weight.grad is not None
-        return weight.grad * (1 + torch.rand_like(weight))
+        gradient: Any = weight.grad
+        return gradient * (1 + torch.rand_like(weight))
 
 
 class ThroughAttribute(Foreign):

@@ -11,13 +11,17 @@ import torch
 
 from lossgauge.frameworks.torch.gauging.graph import Graph, in_python
 from lossgauge.frameworks.torch.gauging.kinds import in_torch
+from lossgauge.frameworks.torch.gauging.purity import doubt_about
 from lossgauge.frameworks.torch.gauging.randomness import undisturbed
 from lossgauge.frameworks.torch.gauging.saved import hooked
 
 LARGEST = 20_000_000
 """Elements that are copied for the question at most."""
 ANSWERS: WeakKeyDictionary[type, bool | None] = WeakKeyDictionary()
-"""What was found, by function: a backward may do more than compute, so each is asked once."""
+"""What was found, by function; only a backward whose code does nothing but compute is asked."""
+TRIES: WeakKeyDictionary[type, int] = WeakKeyDictionary()
+MOST = 8
+"""How often it is asked while it gives nothing but zeros, as where a training starts in a flat place."""
 CONTEXT = ("needs_input_grad", "materialize_grads", "dirty_tensors", "non_differentiable")
 
 
@@ -35,8 +39,9 @@ def custom_functions(graph: Graph, ask: bool) -> dict[str, bool | None]:
     for node, function in graph.functions.items():
         if in_torch(function):
             continue
-        if ask and function not in ANSWERS:
-            ANSWERS[function] = ignores_gradient(node)
+        if ask and ANSWERS.get(function) is None and TRIES.get(function, 0) < MOST:
+            TRIES[function] = TRIES.get(function, 0) + 1
+            ANSWERS[function] = None if doubt_about(function.backward) else ignores_gradient(node)
         name, answer = function.__name__, ANSWERS.get(function)
         answers[name] = answer if answers.get(name) is None else answers[name]
     return answers

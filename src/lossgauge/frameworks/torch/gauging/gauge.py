@@ -21,6 +21,7 @@ from lossgauge.frameworks.torch.gauging.reading import read_loss
 from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from lossgauge.frameworks.torch.gauging.series import largest_gradient, numbers_of
 from lossgauge.frameworks.torch.gauging.statistics import Before, after, before
+from lossgauge.frameworks.torch.gauging.unseen import unseen
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, names_in
 from lossgauge.laws.law import Law
 from lossgauge.records.journal import Journal
@@ -60,7 +61,8 @@ def _guarded(event: Callable[..., Any]) -> Callable[..., Any]:
         with self._lock:
             since = self.schedule.account()
             try:
-                event(self, *args, **kwargs)
+                with unseen():
+                    event(self, *args, **kwargs)
             except Exception as error:
                 self.blind = True
                 what = f"observing ended at step {self.ledger.number + 1}: {type(error).__name__}: {error}"

@@ -10,6 +10,8 @@ import torch
 
 from lossgauge.errors import LossgaugeError
 from lossgauge.frameworks.torch.gauging.elements import evenly
+from lossgauge.frameworks.torch.gauging.pieces import why_untried
+from lossgauge.frameworks.torch.gauging.purity import doubt_about_step
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, names_in
 from lossgauge.laws.law import Law
 from lossgauge.laws.table import find_row
@@ -63,8 +65,9 @@ class Participant:
         elements = sum(tensor.numel() for tensor in tensors)
         states = [state for state in optimizer.state.values() if isinstance(state, dict)][:1]
         formats = {n: name_format(v) for state in states for n, v in state.items() if isinstance(v, torch.Tensor)}
+        untried = why_untried(optimizer)
         return Optimizer(
-            self.view.target, settings, flags, len(tensors), elements, self.law, self.obstacle, state_formats=formats
+            self.view.target, settings, flags, len(tensors), elements, self.law, self.obstacle, formats, untried
         )
 
     def complete(
@@ -82,13 +85,21 @@ class Participant:
             New names by the number of the tensor.
         """
         if self.law is None and law_of is not None:
-            try:
-                self.law = law_of(self.view.optimizer)
-            except LossgaugeError as error:
-                self.obstacle = str(error)
+            doubt = doubt_about_step(self.view.optimizer)  # to find a law it is made and stepped, again and again
+            if doubt:
+                name = self.view.target.replace("__main__", "MODULE")
+                self.obstacle = f"its code uses {doubt}, so it was not run for it here; see lossgauge discover {name}"
+            else:
+                self._look_up(law_of)
             journal.replace(place, self.record())
         named = {number: known.get(id(tensor), "") for number, tensor, _ in self.watched}
         return {number: name for number, name in named.items() if name}
+
+    def _look_up(self, law_of: Callable[[Any], Law]) -> None:
+        try:
+            self.law = law_of(self.view.optimizer)
+        except LossgaugeError as error:
+            self.obstacle = str(error)
 
     def look_at_gradients(self) -> None:
         """At the start of a backward: whether the gradients of the step before are still there, untouched.

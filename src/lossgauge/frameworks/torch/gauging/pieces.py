@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ from torch.optim import (
 )
 
 from lossgauge.frameworks.torch.gauging.elements import evenly, pick, plain
+from lossgauge.frameworks.torch.gauging.purity import doubt_about_step
 
 WHOLE = 2**18
 """The most elements of a tensor that is copied whole, for an optimizer whose elements depend on each other."""
@@ -37,6 +39,7 @@ ALTOGETHER = 2**19
 UNCOUNTED = 1e18
 """Steps made so far, where nobody counted: any average is settled by then."""
 _ELEMENTWISE = (SGD, Adam, NAdam, RAdam, Adamax, RMSprop, Adagrad, Adadelta, ASGD, Rprop, SparseAdam)
+_doubts: WeakKeyDictionary[Optimizer, str] = WeakKeyDictionary()
 _PLAINEST = {"foreach": False, "fused": None, "capturable": False, "differentiable": False}
 
 
@@ -98,13 +101,30 @@ def can_try(optimizer: Optimizer, tensor: Tensor) -> bool:
 
     Returns:
         False for an L-BFGS, for tensors too large to be copied whole where that is needed, and for foreign optimizers
-        in a distributed training: their steps may talk to other processes.
+        whose step may do more than compute, or that are in a distributed training and may talk to other processes.
+    """
+    return not why_untried(optimizer) and (elementwise(optimizer) or plain(tensor).numel() <= WHOLE)
+
+
+def why_untried(optimizer: Optimizer) -> str:
+    """Why no step of an optimizer can be tried on copies.
+
+    Args:
+        optimizer: The live optimizer.
+
+    Returns:
+        The reason; empty where it can.
     """
     if isinstance(optimizer, LBFGS):
-        return False
-    if not native(optimizer) and torch.distributed.is_available() and torch.distributed.is_initialized():
-        return False
-    return elementwise(optimizer) or plain(tensor).numel() <= WHOLE
+        return "a step of an L-BFGS evaluates the loss, so it cannot be made on copies"
+    if native(optimizer):
+        return ""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return "in a distributed training the step of an optimizer that is not torch's may talk to other processes"
+    doubt = _doubts.get(optimizer)
+    if doubt is None:
+        doubt = _doubts[optimizer] = doubt_about_step(optimizer)
+    return f"its code uses {doubt}, so it is not run a second time in a training" if doubt else ""
 
 
 def choose(optimizer: Optimizer, tensors: Sequence[Tensor]) -> list[int]:

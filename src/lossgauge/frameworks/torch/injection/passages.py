@@ -2,6 +2,9 @@
 
 Whoever wants to see or change what happens there hands over a function that is called in its place, with what is
 passing and with `proceed`, which lets it pass. Of several functions at one place the last to come is the outermost.
+
+Code that torch's compiler is tracing passes as if nothing were in place: what is done here belongs into no compiled
+program. A step that is compiled as a whole is therefore not seen.
 """
 
 import inspect
@@ -126,7 +129,7 @@ def starts_through(pass_start: Callable[[Start, Proceed], Any]) -> Iterator[None
     start: Callable[..., Any] = vars(torch.autograd)["_engine_run_backward"]
 
     def start_passed(outputs: Any, gradients: Any, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs.get("accumulate_grad"):
+        if not kwargs.get("accumulate_grad") or torch.compiler.is_dynamo_compiling():
             return start(outputs, gradients, *args, **kwargs)
         # The engine knows whether it is at work in this thread, also in the threads of its own it uses for devices.
         passing = Start(_sequence(outputs), _sequence(gradients), torch._C._current_graph_task_id() != -1)
@@ -162,6 +165,8 @@ def _clip_passed(clip: Callable[..., Any], name: str, pass_clip: Callable[[Clipp
 
     @wraps(clip)
     def clip_passed(*args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_dynamo_compiling():
+            return clip(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         return pass_clip(Clipping(name, bound), lambda: clip(*bound.args, **bound.kwargs))
 
@@ -199,6 +204,8 @@ class _Steps:
 
     def _intercept(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Replace what torch's own wrapper around `step` is about to call."""
+        if torch.compiler.is_dynamo_compiling():
+            return
         cell = enclosed(type(optimizer).step)
         if cell is None:
             raise ObservationError(
@@ -212,7 +219,8 @@ class _Steps:
     def _step_passed(self, step: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(step)
         def step_passed(optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
-            if id(optimizer) in self._at_work:  # a subclass that calls the step of its parent
+            # A subclass may call the step of its parent.
+            if torch.compiler.is_dynamo_compiling() or id(optimizer) in self._at_work:
                 return step(optimizer, *args, **kwargs)
             self._at_work.add(id(optimizer))
             try:

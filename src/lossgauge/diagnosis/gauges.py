@@ -1,0 +1,77 @@
+"""The numbers beside the findings: what an optimizer's steps were like, and what the loss did."""
+
+import math
+from statistics import median
+from typing import Any
+
+from lossgauge.diagnosis.case import Case
+
+
+def measure_gauges(case: Case) -> dict[str, Any]:
+    """The numbers beside the findings.
+
+    Args:
+        case: The training.
+
+    Returns:
+        By name; what is not known is left out.
+    """
+    progress, reading = case.progress, next((r for r in case.readings if r.terms), None)
+    excess = case.excess()
+    gauges: dict[str, Any] = {
+        "optimizer": case.title if case.optimizer else None,
+        "law": str(case.law.verdict) if case.law else None,
+        "elasticity": case.typical(case.elasticity),
+        "elasticity_instant": case.typical(case.instant),
+        "elasticity_missing": _why_no_elasticity(case),
+        "carriers": _carriers(case),
+        "relative_update": case.typical(case.relative_update),
+        "share_below_epsilon": case.typical(case.dominated),
+        "gradient_norm": case.typical(case.gradient_norm),
+        "share_clipped": sum(ratio > 1 for ratio in excess) / len(excess) if excess else None,
+        "norm_to_threshold": median(excess) if excess else None,
+        "decay_to_gradient": case.typical(case.decay_ratio),
+        "loss_start": None if progress.start is None else case.sign * progress.start,
+        "loss_end": None if progress.end is None else case.sign * progress.end,
+        "loss_left": progress.left,
+        "state": progress.state,
+        "backwards_per_step": case.accumulated or None,
+        "loss_terms": [_say_term(term.functions, term.reduction, term.factor) for term in reading.terms]
+        if reading
+        else None,
+        "sampled_steps": len(case.samples),
+        "skipped_steps": sum(step.skipped for step in case.steps) or None,
+        "ending": case.session.ending.reason if case.session.ending else "unknown",
+    }
+    return {name: value for name, value in gauges.items() if value is not None}
+
+
+def _why_no_elasticity(case: Case) -> str | None:
+    """Why the settled elasticity is not known, where it is not."""
+    if case.optimizer is None or not case.samples or case.typical(case.elasticity) is not None:
+        return None
+    if case.optimizer.untried:
+        return case.optimizer.untried
+    if case.law is None or case.typical(case.instant) is not None:
+        return "the law of the optimizer was not known while it ran, so only the step itself was measured"
+    return "no step of it could be measured"
+
+
+def _carriers(case: Case) -> dict[str, float] | None:
+    """The parts of the elasticity by hyperparameter, each tensor weighted with the square of its update."""
+    parts: dict[str, float] = {}
+    weight = 0.0
+    for sample in case.later:
+        for tensor in sample.tensors:
+            size = (tensor.update_norm or 0.0) * (tensor.update_norm or 0.0)
+            if tensor.carriers and size and math.isfinite(size):
+                weight += size
+                for name, value in tensor.carriers.items():
+                    parts[name] = parts.get(name, 0.0) + value * size
+    return {name: value / weight for name, value in parts.items()} if weight else None
+
+
+def _say_term(functions: tuple[str, ...], reduction: str, factor: float) -> str:
+    name = functions[-1].removesuffix("0").removesuffix("Backward") if functions else "?"
+    times = f"{factor:.4g} × " if factor != 1 else ""
+    return f"{times}{reduction + ' of ' if reduction else ''}{name}"
