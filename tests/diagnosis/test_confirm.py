@@ -22,16 +22,18 @@ from tests.diagnosis.test_checkup import sickly
 class Laboratory:
     """Stands in for the room that runs treated trainings: it notes what is asked and answers by the treatment."""
 
-    def __init__(self, answer=lambda treatment: train(FLAT)):
-        self.answer = answer
+    def __init__(self, answer=lambda treatment: train(FLAT), control=None):
+        self.answer, self.control = answer, control
         self.rounds = []
         self.steps = []
 
     def __call__(self, treatments, steps):
+        unchanged = [] if treatments[-1] else [self.control]
+        treatments = treatments[: len(treatments) - len(unchanged)]
         assert all(len(together) == 1 for together in treatments), "one change at a time"
         self.rounds.append([together[0] for together in treatments])
         self.steps.append(steps)
-        return [self.answer(together[0]) for together in treatments]
+        return [self.answer(together[0]) for together in treatments] + unchanged
 
 
 def cured_by(kind, name=""):

@@ -107,7 +107,12 @@ def settle(finding: Finding, session: Session, case: Case) -> Finding:
         text, change = say_treatment(_treatment(best), case)
         remedy = Remedy(_join(text, advice), change, True, best.before, best.after, best.measure)
         return replace(finding, severity="warning" if _only_faster(best, case) else finding.most, remedy=remedy)
-    if trials:
+    told = [trial for trial in trials if trial.conclusive]
+    if trials and not told:
+        text, change = say_treatment(_treatment(trials[0]), case)
+        return replace(finding, remedy=Remedy(f"{text}; could not be tried: {trials[0].note}", change))
+    if told:
+        trials = told
         tried = "; ".join(say_treatment(_treatment(trial), case)[0] for trial in trials[:2])
         remedy = Remedy(
             f"nothing to do: tried in vain: {tried}", {}, False, trials[0].before, trials[0].after, trials[0].measure
@@ -223,7 +228,8 @@ def _notes(findings: list[Finding], session: Session) -> list[str]:
     notes += [
         f"{optimizer.title} has no known law: {optimizer.obstacle or 'it is not in the table'}" for optimizer in lost
     ]
-    if any(f.treatments and f.remedy.verified is None and f.severity != "info" for f in findings):
+    untried = any(f.treatments and f.remedy.verified is None and f.severity != "info" for f in findings)
+    if untried and not session.trials:
         notes.append(
             "the remedies were not tried; to try them, each in a run of its own, add --confirm (in Python: retry=)"
         )

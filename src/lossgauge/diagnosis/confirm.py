@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lossgauge.diagnosis.case import Case
-from lossgauge.diagnosis.checkup import check
+from lossgauge.diagnosis.checkup import check_all
 from lossgauge.diagnosis.progress import Progress, thinned
 from lossgauge.diagnosis.remedies import say_treatment
 from lossgauge.records.diagnosis import Finding
@@ -28,6 +28,7 @@ LONGEST = 20_000
 class _Candidate:
     finding: Finding
     treatment: Treatment
+    case: Case
 
 
 def confirm(
@@ -41,7 +42,8 @@ def confirm(
     """Try the remedies of what was found, and add what came of it to the session.
 
     The best treatment of every finding is tried first, then the second best of those that nothing has helped yet.
-    Findings of severity info are tried only where training suffers and nothing else was found.
+    Findings of severity info are tried only where training suffers and nothing else was found. With the first round the
+    unchanged training is run once more: what it differs by from the run before is luck, and luck is no cure.
 
     Args:
         session: The session of the untouched run; the trials are added to it.
@@ -53,21 +55,26 @@ def confirm(
     Returns:
         The session.
     """
-    case = Case(session)
     length = min(steps, session.made) or steps
+    control: Session | None = None
+    found = check_all(session)
     for turn in range(3):
-        candidates = _candidates(case, session, turn)[: max(0, most - len(session.trials))]
+        candidates = _candidates(found, session, turn)[: max(0, most - len(session.trials))]
         if not candidates:
             continue
-        notify("trying " + "; ".join(say_treatment(c.treatment, case)[0] for c in candidates))
-        allowed = _allowed(candidates, length)
-        outcomes = trial([[candidate.treatment] for candidate in candidates], allowed)
+        notify("trying " + "; ".join(say_treatment(c.treatment, c.case)[0] for c in candidates))
+        plans: list[list[Treatment]] = [[candidate.treatment] for candidate in candidates]
+        unchanged: list[list[Treatment]] = [[]] if turn == 0 else []
+        outcomes = trial(plans + unchanged, _allowed(candidates, length))
+        control = outcomes.pop() if unchanged else control
         for candidate, outcome in zip(candidates, outcomes, strict=True):
-            session.trials.append(judge(candidate.finding, candidate.treatment, case, outcome))
+            session.trials.append(judge(candidate.finding, candidate.treatment, candidate.case, outcome, control))
     return session
 
 
-def judge(finding: Finding, treatment: Treatment, case: Case, outcome: Session | None) -> Trial:
+def judge(
+    finding: Finding, treatment: Treatment, case: Case, outcome: Session | None, control: Session | None = None
+) -> Trial:
     """Compare a treated run with the untouched one.
 
     Args:
@@ -75,26 +82,51 @@ def judge(finding: Finding, treatment: Treatment, case: Case, outcome: Session |
         treatment: What was changed.
         case: The untouched run.
         outcome: The session of the treated run; None where it could not be carried out.
+        control: The session of another run of the unchanged training; None where there is none.
 
     Returns:
         The trial.
     """
     change = treatment.summary()
     if outcome is None or not outcome.steps:
-        return Trial(finding.code, change, finding.measure, note="it could not be carried out")
+        return Trial(finding.code, change, finding.measure, note="it could not be carried out", conclusive=False)
     treated = Case(outcome, case.index if case.index < len(outcome.optimizers) else None)
     mine, theirs, measure = _courses(finding.measure, case, treated)
     longer = treatment.kind == "stop-delta" or case.title == "LBFGS"
     step = math.inf if longer else min(_last(mine), _last(theirs))
     before, after, start = mine.at(step), theirs.at(step), mine.start
-    if step < 0.5 * _last(mine):  # it broke off, or broke down
-        after = math.inf
+    count = int(step) if math.isfinite(step) else treated.made
+    curve = _beside(mine, theirs)
+    short = step < 0.5 * _last(mine) and _reason(outcome) != "stopped"  # stopped is what was asked for, after so many
+    if short and _reason(outcome) in ("failed", "killed", "interrupted") and not _broke(treated):
+        why = f"it ended after {treated.made} steps: {outcome.ending.detail if outcome.ending else ''}"
+        return Trial(finding.code, change, measure, before, None, start, False, count, why, curve, conclusive=False)
+    after = math.inf if short else after
     broken = after is None or not math.isfinite(after)
     helped = not broken and is_better(before, after, start, finding.matters)
-    curve = _beside(mine, theirs)
     note = "it did not stay finite" if broken else ""
-    count = int(step) if math.isfinite(step) else treated.made
+    if helped and control is not None and control.steps:
+        again = _courses(
+            finding.measure, case, Case(control, case.index if case.index < len(control.optimizers) else None)
+        )[1]
+        lucky = again.at(step)
+        if lucky is not None and lucky != before and not is_better(lucky, after, start, finding.matters):
+            note = f"another run of the unchanged training came to {lucky:.3g} by itself"
+            return Trial(
+                finding.code, change, measure, before, after, start, False, count, note, curve, conclusive=False
+            )
     return Trial(finding.code, change, measure, before, after, start, helped, count, note, curve)
+
+
+def _reason(outcome: Session) -> str:
+    return outcome.ending.reason if outcome.ending is not None else "killed"
+
+
+def _broke(treated: Case) -> bool:
+    """Whether its numbers went beyond the format before it ended, which is what a cure must not do."""
+    return any(step.loss is not None and not math.isfinite(step.loss) for step in treated.steps) or bool(
+        treated.events("non-finite")
+    )
 
 
 def is_better(before: float | None, after: float | None, start: float | None, matters: float = 0.02) -> bool:
@@ -122,15 +154,15 @@ def is_better(before: float | None, after: float | None, start: float | None, ma
     return before - after >= 0.2 * max(abs(before), abs(after))
 
 
-def _candidates(case: Case, session: Session, turn: int) -> list[_Candidate]:
+def _candidates(found: Sequence[Finding], session: Session, turn: int) -> list[_Candidate]:
     """The next treatment of every finding that nothing has helped yet."""
-    found = sorted(check(case), key=lambda finding: finding.rank)
+    found = sorted(found, key=lambda finding: finding.rank)
     serious = [finding for finding in found if finding.severity != "info"]
-    if not serious and case.progress.suffers:
+    if not serious and Case(session).progress.suffers:
         serious = found
     helped = {trial.code for trial in session.trials if trial.helped}
     return [
-        _Candidate(finding, finding.treatments[turn])
+        _Candidate(finding, finding.treatments[turn], Case(session, finding.optimizer))
         for finding in serious
         if finding.code not in helped and turn < len(finding.treatments)
     ]

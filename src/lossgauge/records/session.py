@@ -236,8 +236,9 @@ class Trial:
         start: Its value at the start.
         helped: Whether training got clearly better.
         steps: How many steps were compared.
-        note: What else there is to say (it diverged, it could not be carried out).
+        note: What else there is to say (it diverged, it could not be carried out, and why).
         curve: (step, untouched, treated), thinned for drawing.
+        conclusive: Whether it says anything: not where it could not be carried out, nor where luck may be all it was.
     """
 
     code: str
@@ -250,6 +251,7 @@ class Trial:
     steps: int = 0
     note: str = ""
     curve: tuple[tuple[float, float, float], ...] = ()
+    conclusive: bool = True
 
 
 @dataclass
