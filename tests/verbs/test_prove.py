@@ -60,3 +60,24 @@ def test_a_training_that_fails_only_with_the_loss_multiplied_is_broken():
     proof = prove(train, 2**17, law_of=law_of, companion_laws=dict(CLIPS))
     assert proof.verdict == Verdict.BROKEN
     assert "ArithmeticError: the gradient exploded" in proof.reason
+
+
+UNSEEDED = """
+import torch
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+for step in range(3):
+    optimizer.zero_grad()
+    model(torch.ones(8, 4)).pow(2).mean().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("seed", "verdict"), [("", Verdict.UNDECIDED), ("import torch; torch.manual_seed(0)", Verdict.EXACT)]
+)
+def test_a_script_that_is_not_seeded_does_not_repeat_itself(tmp_path: Path, seed: str, verdict: Verdict):
+    (tmp_path / "train.py").write_text(seed + UNSEEDED)
+    proof = prove(tmp_path / "train.py", law_of=law_of)
+    assert proof.verdict == verdict
+    assert seed or "differs from itself" in proof.reason

@@ -14,6 +14,7 @@ from lossgauge.errors import InputError
 from lossgauge.experiments.floors import find_floor
 from lossgauge.experiments.game import Game
 from lossgauge.experiments.kept_runs import KeptRuns
+from lossgauge.experiments.limits import say_drawn, say_limits
 from lossgauge.experiments.measurements import Measurements, Progress, Setting
 from lossgauge.experiments.obstacles import find_obstacle, find_wavering
 from lossgauge.experiments.outcomes import DIVERGENCE, Outcome
@@ -29,13 +30,12 @@ from lossgauge.experiments.shapley import (
     interactions,
     steps_of,
 )
-from lossgauge.experiments.shares import describe_parts, single_part
+from lossgauge.experiments.shares import describe_parts, settle_shares, single_part
 from lossgauge.experiments.twins import Laboratory, companion_laws_of_table, nearest_power_of_two
 from lossgauge.laws.law import Law
 from lossgauge.laws.multiplier import power_of_two
 from lossgauge.laws.verdict import Verdict
 from lossgauge.records.attribution import ATTRIBUTED, ROUNDING, UNCHANGED, Attribution, Interaction, Part
-from lossgauge.records.run import Run
 from lossgauge.trainings.batch import count_cores
 from lossgauge.trainings.recorder import LawOf
 from lossgauge.trainings.training import Training
@@ -149,14 +149,16 @@ class _Work:
         # Where α is a power of two the same bits come out with everything co-scaled, and rounding is seen beside it.
         self.beside = Setting(alpha * Fraction(3, 4) if power_of_two(alpha) else alpha)
         self.rounded = (Setting(Fraction(1), None, ANEW), Setting(alpha, frozenset(), ANEW))
-        self.notes = [] if self.exact else [_say_drawn(len(self.names), len(self.orders), most, len(drawn))]
-        self.notes += _say_limits(laboratory.reference, self.names)
+        self.notes = [] if self.exact else [say_drawn(len(self.names), len(self.orders), most, len(drawn))]
+        self.notes += say_limits(laboratory.reference, self.names)
         self.identical = False
 
     def attribute(self, known: Attribution) -> Attribution:
         """Make the runs, the few that may settle it first."""
         runs, untouched = self.runs, self._setting(frozenset())
         runs.run({**dict.fromkeys((self.twin, self.beside, *self.rounded), "checks"), untouched: "made"})
+        if failed := runs.failed():
+            return self._finish(replace(known, reason=failed))
         self.identical = runs.identical(self.twin)
         known = replace(
             known,
@@ -176,6 +178,8 @@ class _Work:
         runs.made["reused"] += self.identical
         wanted = [some for some in self._coalitions() if some and not self._is_reference(some)]
         runs.run({self._setting(some): "made" for some in wanted})
+        if failed := runs.failed():
+            return self._finish(replace(known, reason=failed))
         return self._finish(self._divide(known))
 
     def _coalitions(self) -> list[Coalition]:
@@ -213,7 +217,7 @@ class _Work:
             verdict=ATTRIBUTED,
             outcome=DIVERGENCE if game.divergent else known.outcome,
             total=float(total),
-            parts=tuple(parts),
+            parts=tuple(settle_shares(parts)),
             sufficient=sufficient,
             interactions=self._interactions(worth, total),
             rounding_floor=None if game.divergent else self._floor(),
@@ -276,24 +280,3 @@ class _Work:
         if self.runs.kept.discarded:
             told.append("the runs an earlier attempt had kept were of no use: the untouched training has changed")
         return replace(known, runs=dict(self.runs.made), notes=(*known.notes, *self.notes, *told))
-
-
-def _say_limits(run: Run, names: Sequence[str]) -> list[str]:
-    """What the runs take for granted, or cannot reach."""
-    notes = [
-        f"an early stop asks for improvements of {delta:g} at {place}: it compares the user's own loss, which these "
-        "runs do not multiply, so what α does through it is no part of the change"
-        for place, delta in run.stop_deltas.items()
-        if delta
-    ]
-    if "threshold" in names:
-        notes.append("what the plateau schedule is fed is taken for a loss, and multiplied too")
-    return notes
-
-
-def _say_drawn(players: int, orders: int, most: int, drawn: int) -> str:
-    more = f"; {most} runs were asked for at most, and {drawn} are the fewest from which an interval can be told"
-    return (
-        f"{players} quantities have too many subsets to run all: parts are means over {orders} orders, each with a "
-        f"95 % interval{more if drawn > most else ''}"
-    )

@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 
@@ -19,6 +20,13 @@ from lossgauge.trainings.recorder import Watch
 
 Progress = Callable[[int, int, str], None]
 """Told how many runs are done, how many there are to be, and what the next one is."""
+
+
+_OF_NUMBERS = re.compile(
+    r"\bnan\b|\binf\b|infinit|finite|overflow|underflow|diverge|explod|singular|converge|ArithmeticError|FloatingPoint|"
+    r"ZeroDivision",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -111,12 +119,35 @@ class Measurements:
         plans = [Plan(self._injection(setting), self._watch(setting)) for setting in missing]
         done = len(wanted) - len(missing)
         self.progress(done, len(wanted), _say(missing[:1]))
-        for number, run in run_all(self.laboratory.training, plans, self.workers, self.limit):
+        for number, run in self._made(plans):
             setting, done = missing[number], done + 1
             self.found[setting] = self._conclude(setting, run)
             self.made[wanted[setting]] += 1
             self.kept.keep(setting.name, asdict(self.found[setting]))
             self.progress(done, len(wanted), _say([one for one in missing if one not in self.found]))
+
+    def _made(self, plans: Sequence[Plan]) -> Iterator[tuple[int, Run | ScriptError]]:
+        """The runs as they end; one that failed beside others is made again alone: these may have been in its way."""
+        training, alone = self.laboratory.training, list[int]()
+        for number, run in run_all(training, plans, self.workers, self.limit):
+            if isinstance(run, ScriptError) and len(plans) > 1 and self.workers > 1 and not of_numbers(str(run)):
+                alone.append(number)
+            else:
+                yield number, run
+        for number in alone:
+            for _, run in run_all(training, [plans[number]], 1, self.limit):
+                yield number, run
+
+    def failed(self) -> str:
+        """Why the runs say nothing: one failed, and not because its numbers did.
+
+        Returns:
+            The setting and its error; empty where there is none.
+        """
+        for setting, one in self.found.items():
+            if one.failure and not of_numbers(one.failure):
+                return f"the run {_say([setting])} failed, as far as it says not because of its numbers: {one.failure}"
+        return ""
 
     def identical(self, setting: Setting) -> bool:
         """Whether a run has the bits of the untouched one.
@@ -153,6 +184,21 @@ class Measurements:
     def _identity(self) -> str:
         """The untouched run, and the value read from it: an outcome may depend on more than the weights."""
         return f"{self.reference.digest} {self.reference.value!r}"
+
+
+def of_numbers(failure: str) -> bool:
+    """Whether an error speaks of numbers that left their range, as a divergence ends in.
+
+    >>> of_numbers("ValueError: loss is nan"), of_numbers("FileExistsError: 'out'")
+    (True, False)
+
+    Args:
+        failure: The error in one line.
+
+    Returns:
+        True where it does.
+    """
+    return bool(_OF_NUMBERS.search(failure))
 
 
 def digest_of(run: Run) -> str:

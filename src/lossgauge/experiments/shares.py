@@ -1,6 +1,8 @@
 """Shares of a whole, with what is known of the quantity behind each."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from lossgauge.errors import InputError
@@ -75,3 +77,24 @@ def _equivalent(own: float | None, exponent: Fraction, alpha: Fraction) -> float
         return None if own is None else scaled(own, -exponent, alpha)
     except InputError:
         return None
+
+
+def settle_shares(parts: Sequence[Part]) -> list[Part]:
+    """Shares that add up to 1 to the last digit, in whatever order they are added, however large they are.
+
+    Each is rounded to the spacing of floating-point numbers at the largest, ulp(max |share|), and the largest takes
+    what that leaves: sums of multiples of one spacing are exact, as long as the largest is below 2^52.
+
+    Args:
+        parts: The parts; their shares add up to 1 but for rounding.
+
+    Returns:
+        The same parts with shares that do.
+    """
+    if not parts:
+        return []
+    spacing = min(math.ulp(max(abs(part.share) for part in parts)), 1.0)
+    shares = [round(Fraction(part.share) / Fraction(spacing)) for part in parts]
+    largest = max(range(len(parts)), key=lambda place: abs(shares[place]))
+    shares[largest] += round(Fraction(1) / Fraction(spacing)) - sum(shares)
+    return [replace(part, share=share * spacing) for part, share in zip(parts, shares, strict=True)]

@@ -50,8 +50,12 @@ def fork_for_each(asked: int, answered: int) -> str | None:
 
 def forget_randomness() -> None:
     """Start from fresh entropy as a new interpreter does; a shared start would hide that a script is not seeded."""
+    # Python's own generator does so by itself after a fork. Torch draws the seed of its generator when it is loaded.
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
+    generator = getattr(sys.modules.get("torch"), "default_generator", None)
+    if generator is not None:
+        generator.seed()
 
 
 def _tell_ends(running: set[int], answered: int) -> None:
