@@ -82,8 +82,8 @@ def _equivalent(own: float | None, exponent: Fraction, alpha: Fraction) -> float
 def settle_shares(parts: Sequence[Part]) -> list[Part]:
     """Shares that add up to 1 to the last digit, in whatever order they are added, however large they are.
 
-    Each is rounded to the spacing of floating-point numbers at the largest, ulp(max |share|), and the largest takes
-    what that leaves: sums of multiples of one spacing are exact, as long as the largest is below 2^52.
+    Each is rounded to a multiple of one spacing, a few times that of floating-point numbers at the largest, and the
+    largest takes what that leaves: sums of such multiples are exact, as long as the largest is below 2^48.
 
     Args:
         parts: The parts; their shares add up to 1 but for rounding.
@@ -93,7 +93,8 @@ def settle_shares(parts: Sequence[Part]) -> list[Part]:
     """
     if not parts:
         return []
-    spacing = min(math.ulp(max(abs(part.share) for part in parts)), 1.0)
+    room = 2.0 ** (len(parts).bit_length() + 1)  # for sums on the way, which may be larger than any one of them
+    spacing = min(room * math.ulp(max(abs(part.share) for part in parts)), 1.0)
     shares = [round(Fraction(part.share) / Fraction(spacing)) for part in parts]
     largest = max(range(len(parts)), key=lambda place: abs(shares[place]))
     shares[largest] += round(Fraction(1) / Fraction(spacing)) - sum(shares)
