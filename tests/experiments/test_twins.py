@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -95,3 +96,9 @@ def test_a_count_has_no_half_and_is_left_out():
     laboratory = Laboratory(training)
     assert laboratory.guard(lambda optimizer: law).divergence is None
     assert laboratory.plant(Fraction(4)) == (("lr",), ("bound",), ())
+
+
+@pytest.mark.parametrize(("value", "laws"), [(1.0, 1), (math.inf, 0)])
+def test_a_threshold_that_is_infinite_has_no_hidden_constant_to_blame(value: float, laws: int):
+    laboratory = Laboratory(read_training(examples.adam), dict(CLIPS), reference=Run(thresholds={"max_norm": value}))
+    assert len(laboratory.laws_in_use()) == laws

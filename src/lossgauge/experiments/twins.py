@@ -3,6 +3,7 @@
 First comes a guard: the untouched training, twice. What does not repeat itself cannot be proved the same as anything.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -104,9 +105,9 @@ class Laboratory:
         """The laws of the optimizers, and of what stands beside them.
 
         Returns:
-            The laws, those of the optimizers first.
+            The laws, those of the optimizers first; without that of a threshold that is infinite and so does nothing.
         """
-        used = self.reference.thresholds
+        used = {name for name, value in self.reference.thresholds.items() if math.isfinite(value)}
         return [*self.laws, *(law for name, law in self.companion_laws.items() if name in used)]
 
     def locate(self, gone: Divergence, measured: bool = True) -> FirstDifference:
