@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 __all__ = [
+    "CallbackSink",
     "Dimension",
     "Law",
     "LossgaugeError",
+    "TensorBoardSink",
     "Verdict",
     "__version__",
     "compare",
@@ -44,6 +46,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from lossgauge.errors import LossgaugeError
+    from lossgauge.frameworks.torch.sinks import TensorBoardSink
     from lossgauge.laws.law import Law
     from lossgauge.laws.verdict import Verdict
     from lossgauge.units.dimension import Dimension
@@ -58,13 +61,15 @@ if TYPE_CHECKING:
     from lossgauge.verbs.run import run
     from lossgauge.verbs.sweep import sweep
     from lossgauge.verbs.thread import thread
-    from lossgauge.verbs.watch import watch
+    from lossgauge.verbs.watch import CallbackSink, watch
     from lossgauge.verbs.why import why
 else:  # hidden from type checkers, so that they know the names above and no others
     _HOMES = {
+        "CallbackSink": "lossgauge.verbs.watch",
         "Dimension": "lossgauge.units.dimension",
         "Law": "lossgauge.laws.law",
         "LossgaugeError": "lossgauge.errors",
+        "TensorBoardSink": "lossgauge.frameworks.torch.sinks",
         "Verdict": "lossgauge.laws.verdict",
         "compare": "lossgauge.verbs.compare",
         "diagnose": "lossgauge.verbs.diagnose",

@@ -93,6 +93,7 @@ class LossReading:
         flushed: By tensor number, the share of gradient elements that are zero here but would not be with the loss
             multiplied by 2^24 (the counterfactual of underflow); None where it was not tried.
         flushed_at: The power of two of that counterfactual.
+        stage: Of its gradients: `micro`, of this one backward, with mixed precision's scale divided out.
         skipped: Why the parts that need an extra backward were left out; empty when they were not.
     """
 
@@ -109,3 +110,4 @@ class LossReading:
     flushed: Mapping[str, float] | None = None
     flushed_at: int = 0
     skipped: str = ""
+    stage: str = "micro"

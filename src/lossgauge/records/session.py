@@ -172,6 +172,7 @@ class Sample:
         settings: The numbers of each group at this step (schedules move them), tuples entry by entry.
         tensors: The observed tensors.
         seconds: What taking the sample cost.
+        stage: Of the gradients in it: `applied`, as the optimizer used them, unscaled and clipped.
     """
 
     number: int
@@ -180,6 +181,7 @@ class Sample:
     settings: tuple[dict[str, float], ...] = ()
     tensors: tuple[TensorSample, ...] = ()
     seconds: float = 0.0
+    stage: str = "applied"
 
 
 @dataclass(frozen=True)
