@@ -193,3 +193,30 @@ def test_a_report_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     write_session(session, "session.jsonl")
     assert run(["diagnose", "session.jsonl", "--html", "report.html"]) == 0
     assert "train.py" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("command", [["run", "--html", "train.py", "train.py"], ["report", "s.jsonl", "-o", "train.py"],
+                                     ["diagnose", "s.jsonl", "--html", "train.py"]])  # fmt: skip
+def test_a_report_takes_no_other_file_s_place(tmp_path: Path, command: list[str]):
+    (tmp_path / "train.py").write_text("print('mine')")
+    write_session(Session("train.py"), tmp_path / "s.jsonl")
+    found = lossgauge(tmp_path, *command)
+    assert found.returncode == 2
+    assert "'train.py' exists and is no report; choose another name, or remove it first" in " ".join(
+        found.stderr.split()
+    )
+    assert "mine" not in found.stdout
+    assert (tmp_path / "train.py").read_text() == "print('mine')"
+
+
+def test_a_report_may_be_written_again(tmp_path: Path):
+    write_session(Session("train.py"), tmp_path / "s.jsonl")
+    codes = [lossgauge(tmp_path, "report", "s.jsonl", "-o", "report.html").returncode for _ in range(2)]
+    assert codes == [0, 0]
+
+
+def test_a_terminal_without_greek_letters_gets_the_answer_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    found = lossgauge(tmp_path, "explain", "adam", "--alpha", "2")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "\\u03b1" in found.stdout or "alpha" in found.stdout

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 a fault, or a verdict BROKEN or UNDECIDED; 2 bad usage or 
 """
 
 import inspect
+import io
 import os
 import re
 import sys
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # α must not end a program where the terminal has no such letter
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

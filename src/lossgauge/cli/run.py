@@ -89,3 +89,6 @@ def _check_place(html: str) -> None:
     place = Path(html).absolute()
     if place.is_dir() or not os.access(place if place.exists() else place.parent, os.W_OK):
         raise InputError(f"the report cannot be written to {html!r}; choose a file in a folder you may write to")
+    from lossgauge.reports.html.page import check_place
+
+    check_place(html)

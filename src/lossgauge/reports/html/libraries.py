@@ -5,6 +5,20 @@ from functools import lru_cache
 
 from lossgauge.errors import InputError
 
+MISSING = "the HTML report needs vl-convert, which is missing; install it: pip install 'lossgauge[pictures]'"
+
+
+def require_libraries() -> None:
+    """Find out whether they are there.
+
+    Raises:
+        InputError: When the extra `pictures` is not installed.
+    """
+    try:
+        importlib.import_module("vl_convert")
+    except ImportError:
+        raise InputError(MISSING) from None
+
 
 @lru_cache(maxsize=1)
 def bundle_libraries() -> str:
@@ -16,12 +30,8 @@ def bundle_libraries() -> str:
     Raises:
         InputError: When the extra `pictures` is not installed.
     """
-    try:
-        converter = importlib.import_module("vl_convert")
-    except ImportError:
-        raise InputError(
-            "the HTML report needs vl-convert, which is missing; install it: pip install 'lossgauge[pictures]'"
-        ) from None
+    require_libraries()
+    converter = importlib.import_module("vl_convert")
     script = str(converter.javascript_bundle())
     # A text that would end the script element must not occur; inside strings and comments `<\/` means the same.
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")

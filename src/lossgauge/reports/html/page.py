@@ -15,7 +15,7 @@ from lossgauge.reports.html.course import draw_course
 from lossgauge.reports.html.elasticity import draw_elasticity
 from lossgauge.reports.html.findings import write_findings
 from lossgauge.reports.html.histograms import draw_histograms
-from lossgauge.reports.html.libraries import bundle_libraries
+from lossgauge.reports.html.libraries import bundle_libraries, require_libraries
 from lossgauge.reports.html.markup import Markup, embed_data, join, tag
 from lossgauge.reports.html.session_table import write_observed, write_session_table
 from lossgauge.reports.html.terms import draw_terms
@@ -27,17 +27,22 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-sr
 """What the browser may do with the page; above all, no request. Vega turns its expressions into functions (eval)."""
 
 
+GENERATOR = '<meta name="generator" content="lossgauge">'
+"""By which a report is known as one."""
+
+
 def write_report(session: Session, diagnosis: Diagnosis, path: str | Path) -> None:
     """Write the report.
 
     Args:
         session: What was seen.
         diagnosis: What follows from it.
-        path: The file; what was there is replaced.
+        path: The file; a report that was there is replaced.
 
     Raises:
-        InputError: When the extra `pictures` is not installed, or the file cannot be written.
+        InputError: When the extra `pictures` is not installed, or the file is something else or cannot be written.
     """
+    check_place(path)
     page = compose_page(session, diagnosis.to_dict(), bundle_libraries())
     try:
         Path(path).write_text(page, encoding="utf-8")
@@ -45,6 +50,25 @@ def write_report(session: Session, diagnosis: Diagnosis, path: str | Path) -> No
         raise InputError(
             f"the report cannot be written to {str(path)!r}: {error.strerror}; choose a folder you may write to"
         ) from error
+
+
+def check_place(path: str | Path) -> None:
+    """Find out, before hours of training, whether a report can be written at all.
+
+    Args:
+        path: Where it is to be.
+
+    Raises:
+        InputError: When the file is there and is no report, or the extra `pictures` is not installed.
+    """
+    require_libraries()
+    place = Path(path)
+    if not place.is_file() or not place.stat().st_size:
+        return
+    with place.open("rb") as file:
+        ours = GENERATOR.encode() in file.read(2000)
+    if not ours:
+        raise InputError(f"{str(path)!r} exists and is no report; choose another name, or remove it first")
 
 
 def compose_page(session: Session, plain: Mapping[str, Any], libraries: str) -> str:
@@ -138,6 +162,7 @@ def _write_document(title: str, body: Markup, charts: Iterable[Chart], libraries
     head = join(
         [
             Markup('<meta charset="utf-8">'),
+            Markup(GENERATOR),
             Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
             Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
             Markup('<meta name="color-scheme" content="light dark">'),
