@@ -102,6 +102,26 @@ def test_a_request_to_terminate_is_handed_on(tmp_path: Path):
     assert ending.detail.startswith("the process was ended by SIGTERM")
 
 
+CHECKPOINTING = """
+import signal, sys
+def save(number, frame):
+    print("saved", number, flush=True)
+    sys.exit(0)
+for name in ("SIGUSR1", "SIGUSR2", "SIGHUP"):
+    signal.signal(getattr(signal, name), save)
+print("begun", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP])
+def test_what_asks_for_a_checkpoint_is_handed_on(tmp_path: Path, number: signal.Signals):
+    out, _, code, _ = driven(tmp_path, CHECKPOINTING, lambda process: process.send_signal(number))
+    assert f"saved {int(number)}" in out
+    assert code == 0
+
+
 def test_a_terminal_interrupts_the_script_once(tmp_path: Path):
     pid, terminal = pty.fork()
     if not pid:
@@ -110,7 +130,7 @@ def test_a_terminal_interrupts_the_script_once(tmp_path: Path):
     while b"begun" not in said:
         said += os.read(terminal, 1024)
     os.write(terminal, b"\x03")
-    while b"interrupted" not in said:
+    while b"interrupted" not in said or not said.endswith(b"\n"):  # the line may come in pieces
         said += os.read(terminal, 1024)
     assert b"interrupted 1" in said
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

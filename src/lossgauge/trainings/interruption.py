@@ -12,6 +12,8 @@ from typing import Any
 
 from lossgauge.trainings.nursery import Child
 
+HANDED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+"""Signals that are meant for the training."""
 ONE_PRESS = 0.5
 """Seconds within which two interruptions are one: a group of processes may be sent it twice."""
 PATIENCE = 5.0
@@ -21,7 +23,8 @@ PATIENCE = 5.0
 def wait_together(child: Child, title: str) -> int:
     """Wait until a child ends, and share with it what interrupts us.
 
-    The first Ctrl-C is the child's to deal with; a second one ends it. A request to terminate is handed on.
+    The first Ctrl-C is the child's to deal with; a second one ends it. A request to terminate is handed on, and so is
+    what clusters send to ask for a checkpoint.
 
     Args:
         child: The child.
@@ -41,7 +44,10 @@ def _shared(child: Child, title: str) -> Iterator[None]:
         yield  # only the main thread may say what a signal does
         return
     presses = _Presses(child, title)
-    handlers = {signal.SIGINT: presses.interrupt, signal.SIGTERM: lambda number, frame: child.signal(number)}
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], Any]] = {signal.SIGINT: presses.interrupt}
+    for name in HANDED_ON:
+        if hasattr(signal, name):
+            handlers[getattr(signal, name)] = lambda number, frame: child.signal(number)
     before = [(number, _handle(number, handler)) for number, handler in handlers.items()]
     try:
         yield
