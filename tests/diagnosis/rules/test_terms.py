@@ -1,5 +1,7 @@
 """Rules of the summands of a loss."""
 
+from dataclasses import replace
+
 import pytest
 
 from lossgauge.diagnosis.case import Case
@@ -110,3 +112,10 @@ def test_without_a_policy_a_large_error_is_no_reward():
 )
 def test_a_small_weight_before_a_term_that_fits_no_data_is_meant(kind, factor, severity):
     assert EXHIBITS[0].find(two_terms(kind=kind, factor=factor)).severity == severity
+
+
+def test_the_size_of_activations_fits_no_data_though_it_looks_like_a_regression():
+    session = two_terms(factor=1e-4)
+    bare = [replace(r, terms=(r.terms[0], replace(r.terms[1], functions=("AbsBackward0",)))) for r in session.readings]
+    session.readings = bare
+    assert EXHIBITS[0].find(session).severity == "info"

@@ -173,8 +173,15 @@ def _size(spread: Spread | None) -> float:
 def _meant(case: Case, index: int) -> bool:
     """Whether somebody wrote a small weight before a term that fits no data: a regulariser, meant to be small."""
     seen = [(term, max(abs(other.factor) for other in reading.terms)) for reading, term in case.terms(index)]
-    fits = any(term.kind in ("regression", "classification") for term, _ in seen)
-    return not fits and all(abs(term.factor) < MEANT * largest for term, largest in seen)
+    return not any(_fits(term) for term, _ in seen) and all(
+        abs(term.factor) < MEANT * largest for term, largest in seen
+    )
+
+
+def _fits(term: Term) -> bool:
+    """Whether a term compares an output with data; sizes of activations look like regressions without a target."""
+    named = any("Loss" in function for function in term.functions)
+    return term.kind == "classification" or (term.kind == "regression" and (named or term.target is not None))
 
 
 def _penalty(case: Case, index: int) -> bool:
