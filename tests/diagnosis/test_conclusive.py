@@ -5,13 +5,19 @@ import math
 import pytest
 
 from lossgauge.diagnosis.checkup import diagnose_session
-from lossgauge.diagnosis.confirm import confirm
+from lossgauge.diagnosis.confirm import confirm, judge
 from lossgauge.records.session import Ending
 from tests.diagnosis.rules.test_denominators import ruled
 from tests.diagnosis.sessions import FELL, FLAT, falling, seen, train
 from tests.diagnosis.test_checkup import finding_of, sickly
-from tests.diagnosis.test_confirm import Laboratory, verdict
+from tests.diagnosis.test_confirm import Laboratory, first, verdict
 from tests.diagnosis.test_several_optimizers import with_another
+
+
+def verdict_beside(session, outcome, control):
+    """A trial, judged with another run of the unchanged training beside it."""
+    finding, treatment, case = first(session)
+    return judge(finding, treatment, case, outcome, control)
 
 
 def test_the_unchanged_training_is_run_once_more_with_the_first_round_alone():
@@ -72,3 +78,31 @@ def test_the_second_optimizer_s_findings_are_tried_as_well():
     trial = next(trial for trial in session.trials if trial.code == "LG001")
     assert trial.treatment["optimizer"] == 1
     assert trial.helped
+
+
+def test_bad_luck_is_no_failure_either():
+    trial = verdict_beside(ruled(), train(falling(1.0, 0.95)), train(falling(1.0, 2.0)))
+    assert (trial.helped, trial.conclusive) == (False, False)
+
+
+def test_a_control_that_broke_off_says_nothing():
+    trial = verdict_beside(ruled(), train(FELL), train(falling(1.0, 1e-4, 10)))
+    assert (trial.helped, trial.conclusive) == (True, True)
+
+
+def test_a_run_that_made_no_step_says_why():
+    outcome = train([])
+    outcome.ending = Ending("killed", "it was still running after 26 s", 0)
+    trial = verdict(ruled(), outcome)
+    assert (trial.conclusive, trial.note) == (False, "it could not be carried out: it was still running after 26 s")
+
+
+def test_a_training_that_cannot_be_run_again_is_tried_in_one_round_only():
+    rounds = []
+
+    def trial(plans, steps):
+        rounds.append(plans)
+        return [None] * (len(plans) - 1) + [train([])]
+
+    confirm(sickly(), trial)
+    assert len(rounds) == 1

@@ -20,6 +20,10 @@ def test_elasticity_says_what_it_means(value: float, meaning: str):
 def test_elasticity_between_says_what_carries_it():
     said = told(elasticity=0.4, carriers={"eps": 0.39, "weight_decay": 0.01, "lr": 0.0, "betas[0]": "nan"})
     assert said["elasticity"] == "0.40 (through eps 0.39, weight_decay 0.01)"
+    said = told(
+        elasticity=0.7, carriers={"eps": 0.3, "lr": 0.2, "max_norm": 0.1, "weight_decay": 0.06, "momentum": 0.04}
+    )
+    assert said["elasticity"] == "0.70 (through eps 0.30, lr 0.20, max_norm 0.10, others 0.10)"
 
 
 @pytest.mark.parametrize(("value", "place"), [(2e-7, "below"), (1e-3, "within"), (0.5, "above")])

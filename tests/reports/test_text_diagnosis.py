@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from lossgauge.diagnosis.checkup import diagnose_session
+from lossgauge.diagnosis.confirm import confirm
 from lossgauge.records.diagnosis import Diagnosis, Remedy
-from lossgauge.reports.text_diagnosis import ASK, render_diagnosis
+from lossgauge.reports.text_diagnosis import render_diagnosis
+from tests.diagnosis.rules.test_denominators import ruled
 from tests.reports.sessions import CASES, clipped, eps_dominated, healthy
 from tests.reports.test_text_explain import show
 
@@ -31,7 +34,7 @@ def test_the_answer_comes_first_then_the_main_finding():
     assert "✓ tried: loss 9.75e-7 → 3.55e-9" in shown
     assert "✓ eps / 1e5: for ε as the loss × 1e5 ▲" in shown
     assert "i lr-too-small-for-loss  the learning rate is not" in shown
-    assert ASK.split(".")[0] not in shown
+    assert "--confirm" not in shown
 
 
 def test_a_message_is_not_told_twice():
@@ -42,14 +45,15 @@ def test_a_message_is_not_told_twice():
 
 
 def test_it_says_how_to_ask_for_trials_only_where_none_was_made():
-    diagnosis = clipped()[1]
-    assert "lossgauge run --confirm" in told(diagnosis)
-    assert "not tried" in told(diagnosis)
-    noted = replace(diagnosis, notes=("the remedies were not tried; add --confirm",))
-    assert told(noted).count("--confirm") == 1
+    session = ruled()
+    untried = told(diagnose_session(session))
+    assert untried.count("--confirm") == 1
+    assert "--confirm" in " ".join(untried.split()[-12:]), "it is the last thing that is said"
+    confirm(session, lambda plans, steps: [None] * len(plans))
+    tried_in_no_way = told(diagnose_session(session))
+    assert "could not be tried" in tried_in_no_way
+    assert "--confirm" not in tried_in_no_way
     assert "--confirm" not in told(healthy()[1])
-    first = replace(diagnosis.findings[0], remedy=Remedy("x", verified=False))
-    assert "--confirm" not in told(replace(diagnosis, findings=(first, *diagnosis.findings[1:])))
 
 
 def test_a_remedy_that_did_not_help_says_so():

@@ -80,12 +80,16 @@ def test_functions_are_treated_one_after_the_other(capsys: pytest.CaptureFixture
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_cannot_be_carried_out_is_none(tmp_path: Path, shared: Nursery):
+def test_what_cannot_be_carried_out_makes_no_step_and_says_why(tmp_path: Path, shared: Nursery):
     plans = [[Treatment("setting", "lr")], [], [Treatment("nonsense")]]
     first, second, third = Trials(script(tmp_path, shared))(plans, 2)
-    assert (first, third) == (None, None)
+    assert losses(first) == losses(third) == []
     assert len(losses(second)) == 2
-    assert Trials(Function(lambda: None, "train"))(plans, 2) == [None, None, None]
+    assert third is not None
+    assert third.ending is not None
+    assert "nonsense" in third.ending.detail
+    first, second, third = Trials(Function(lambda: None, "train"))(plans, 2)
+    assert (first, losses(second), third) == (None, [], None)
 
 
 def test_a_failing_trial_keeps_its_steps(tmp_path: Path, shared: Nursery):

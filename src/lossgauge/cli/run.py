@@ -1,14 +1,11 @@
 """The command `lossgauge run`."""
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lossgauge.cli.printing import answer, status
-from lossgauge.errors import InputError
 
 if TYPE_CHECKING:
     from lossgauge.verbs.run import RunResult
@@ -19,7 +16,7 @@ Arguments = Annotated[
 ]
 Module = Annotated[bool, typer.Option("-m", help="SCRIPT is a module, as in python -m.")]
 Confirm = Annotated[
-    bool, typer.Option("--confirm", help="Try the remedies: run the script again for each, with everything it writes.")
+    bool, typer.Option("--confirm", help="Try the remedies: run the script again for each, in a copy of its folder.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; the script prints to standard error.")]
 Kept = Annotated[str | None, typer.Option("--session", metavar="FILE", help="Keep the session in this file.")]
@@ -59,8 +56,10 @@ def run_command(
         trials: Remedies to try at most.
         steps: Optimizer steps of a trial at most.
     """
-    if html is not None:
-        _check_place(html)
+    if html is not None:  # a report that cannot be written is better known of before the training than after it
+        from lossgauge.reports.html.page import check_place
+
+        check_place(html)
     from lossgauge.verbs.run import run
 
     asked = {"module": module, "confirm": confirm, "session": session, "trials": trials, "steps": steps}
@@ -82,13 +81,3 @@ def _tell(script: str, result: "RunResult", as_json: bool, html: str | None) -> 
 
         write_report(result.session, result.diagnosis, html)
     raise typer.Exit(result.code)
-
-
-def _check_place(html: str) -> None:
-    """A report that cannot be written is better known of before the training than after it."""
-    place = Path(html).absolute()
-    if place.is_dir() or not os.access(place if place.exists() else place.parent, os.W_OK):
-        raise InputError(f"the report cannot be written to {html!r}; choose a file in a folder you may write to")
-    from lossgauge.reports.html.page import check_place
-
-    check_place(html)

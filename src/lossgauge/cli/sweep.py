@@ -58,11 +58,13 @@ def sweep_command(
 
     PLAN is a TOML file with model, loss and data (module:name, or built in), steps, optimizer, and a table `grid` of
     alpha, lr, eps, weight_decay and so on: lists, or ranges such as "2**-20..2**20 step 2**4" and "1e-5..1e-1 log 9".
-    Equal dimensionless groups train the same and are run once. Whatever ends a sweep, --resume goes on.
+    Settings with equal dimensionless groups train the same and are run once. Whatever ends a sweep, --resume goes on.
 
     Example:
-        lossgauge sweep plan.toml --store runs.db --audit 20 -o out
+        lossgauge sweep plan.toml --store runs.db --audit 20 -o pictures
+        lossgauge sweep plan.toml --store runs.db --resume
         lossgauge sweep export runs.db -o runs.csv
+        lossgauge sweep --demo
 
     Args:
         plan: The plan, or `export`.
@@ -81,13 +83,12 @@ def sweep_command(
         as_json: Whether to print JSON.
     """
     if demo:
-        _demonstrate(output, jobs, as_json)
-    elif plan == EXPORT:
-        _export(exported, output, as_json)
-    else:
-        options = {"resume": resume, "jobs": jobs, "engine": engine, "address": address, "audit": audit}
-        more = {"device": device, "rounding": rounding, "dry_run": dry_run}
-        _sweep(_only(plan, exported), store, options | more, output, as_json)
+        return _demonstrate(output, jobs, as_json)
+    if plan == EXPORT:
+        return _export(exported, output, as_json)
+    options = {"resume": resume, "jobs": jobs, "engine": engine, "address": address, "audit": audit,
+               "device": device, "rounding": rounding, "dry_run": dry_run}  # fmt: skip
+    return _sweep(_only(plan, exported), store, options, output, as_json)
 
 
 def _only(plan: str | None, more: str | None) -> str:

@@ -17,8 +17,6 @@ from lossgauge.records.treatment import Treatment
 
 CURE = 0.5
 """A trial that brings this share of the best trial's gain is a cure too; of cures the more specific comes first."""
-
-
 FASTER = 0.5
 """A cure that leaves more than this share of the untreated end only made faster what was coming down anyway."""
 SYMPTOM = 34.5
@@ -36,8 +34,9 @@ def diagnose_session(session: Session) -> Diagnosis:
     Returns:
         The diagnosis: findings (the main one first), gauges, windows, an answer in one sentence.
     """
-    case = Case(session)
-    settled = [settle(finding, session, Case(session, finding.optimizer)) for finding in check_all(session)]
+    case, found = Case(session), check_all(session)
+    cases = {None: case} | {index: Case(session, index) for index in {f.optimizer for f in found} - {None}}
+    settled = [settle(finding, session, cases[finding.optimizer]) for finding in found]
     findings = sorted(_without_last_resorts(settled), key=_order(session))
     return Diagnosis(
         session.script,
@@ -108,16 +107,14 @@ def settle(finding: Finding, session: Session, case: Case) -> Finding:
         remedy = Remedy(_join(text, advice), change, True, best.before, best.after, best.measure)
         return replace(finding, severity="warning" if _only_faster(best, case) else finding.most, remedy=remedy)
     told = [trial for trial in trials if trial.conclusive]
-    if trials and not told:
+    if told:
+        tried = "; ".join(say_treatment(_treatment(trial), case)[0] for trial in told[:2])
+        first = told[0]
+        remedy = Remedy(f"nothing to do: tried in vain: {tried}", {}, False, first.before, first.after, first.measure)
+        return replace(finding, severity="info", remedy=remedy)
+    if trials:
         text, change = say_treatment(_treatment(trials[0]), case)
         return replace(finding, remedy=Remedy(f"{text}; could not be tried: {trials[0].note}", change))
-    if told:
-        trials = told
-        tried = "; ".join(say_treatment(_treatment(trial), case)[0] for trial in trials[:2])
-        remedy = Remedy(
-            f"nothing to do: tried in vain: {tried}", {}, False, trials[0].before, trials[0].after, trials[0].measure
-        )
-        return replace(finding, severity="info", remedy=remedy)
     if not finding.treatments:
         return finding
     text, change = say_treatment(finding.treatments[0], case)

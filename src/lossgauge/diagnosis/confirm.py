@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lossgauge.diagnosis.case import Case
 from lossgauge.diagnosis.checkup import check_all
 from lossgauge.diagnosis.progress import Progress, thinned
 from lossgauge.diagnosis.remedies import say_treatment
 from lossgauge.records.diagnosis import Finding
-from lossgauge.records.session import Session, Trial
+from lossgauge.records.session import Ending, Session, Trial
 from lossgauge.records.treatment import Treatment
 
 Try = Callable[[Sequence[Sequence[Treatment]], int], "list[Session | None]"]
@@ -43,7 +43,8 @@ def confirm(
 
     The best treatment of every finding is tried first, then the second best of those that nothing has helped yet.
     Findings of severity info are tried only where training suffers and nothing else was found. With the first round the
-    unchanged training is run once more: what it differs by from the run before is luck, and luck is no cure.
+    unchanged training is run once more: what it differs by from the run before is luck, and luck is no cure. Where it
+    makes no step either the training cannot be run again, and no further round is begun.
 
     Args:
         session: The session of the untouched run; the trials are added to it.
@@ -69,6 +70,8 @@ def confirm(
         control = outcomes.pop() if unchanged else control
         for candidate, outcome in zip(candidates, outcomes, strict=True):
             session.trials.append(judge(candidate.finding, candidate.treatment, candidate.case, outcome, control))
+        if control is not None and not control.steps:
+            break
     return session
 
 
@@ -87,46 +90,42 @@ def judge(
     Returns:
         The trial.
     """
-    change = treatment.summary()
+    trial = Trial(finding.code, treatment.summary(), finding.measure, conclusive=False)
     if outcome is None or not outcome.steps:
-        return Trial(finding.code, change, finding.measure, note="it could not be carried out", conclusive=False)
-    treated = Case(outcome, case.index if case.index < len(outcome.optimizers) else None)
+        why = f": {outcome.ending.detail}" if outcome is not None and outcome.ending and outcome.ending.detail else ""
+        return replace(trial, note=f"it could not be carried out{why}")
+    treated = _seen(outcome, case)
     mine, theirs, measure = _courses(finding.measure, case, treated)
     longer = treatment.kind == "stop-delta" or case.title == "LBFGS"
     step = math.inf if longer else min(_last(mine), _last(theirs))
     before, after, start = mine.at(step), theirs.at(step), mine.start
     count = int(step) if math.isfinite(step) else treated.made
-    curve = _beside(mine, theirs)
-    short = step < 0.5 * _last(mine) and _reason(outcome) != "stopped"  # stopped is what was asked for, after so many
-    if short and _reason(outcome) in ("failed", "killed", "interrupted") and not _broke(treated):
-        why = f"it ended after {treated.made} steps: {outcome.ending.detail if outcome.ending else ''}"
-        return Trial(finding.code, change, measure, before, None, start, False, count, why, curve, conclusive=False)
+    trial = replace(trial, measure=measure, before=before, start=start, steps=count, curve=_beside(mine, theirs))
+    ending = outcome.ending or Ending("killed")
+    short = step < 0.5 * _last(mine) and ending.reason != "stopped"  # stopped is what was asked for, after so many
+    if short and ending.reason in ("failed", "killed", "interrupted") and not _broke(treated):
+        return replace(trial, note=f"it ended after {treated.made} steps: {ending.detail}")
     after = math.inf if short else after
-    broken = after is None or not math.isfinite(after)
-    helped = not broken and is_better(before, after, start, finding.matters)
-    note = "it did not stay finite" if broken else ""
-    if helped and control is not None and control.steps:
-        again = _courses(
-            finding.measure, case, Case(control, case.index if case.index < len(control.optimizers) else None)
-        )[1]
+    helped = is_better(before, after, start, finding.matters)
+    again = _courses(finding.measure, case, _seen(control, case))[1] if control is not None and control.steps else None
+    if again is not None and (longer or _last(again) >= step):
         lucky = again.at(step)
-        if lucky is not None and lucky != before and not is_better(lucky, after, start, finding.matters):
-            note = f"another run of the unchanged training came to {lucky:.3g} by itself"
-            return Trial(
-                finding.code, change, measure, before, after, start, False, count, note, curve, conclusive=False
-            )
-    return Trial(finding.code, change, measure, before, after, start, helped, count, note, curve)
+        if is_better(lucky, after, start, finding.matters) != helped:
+            note = f"another run of the unchanged training came to {lucky or math.nan:.3g} by itself"
+            return replace(trial, after=after, note=note)
+    note = "" if after is not None and math.isfinite(after) else "it did not stay finite"
+    return replace(trial, after=after, helped=helped, note=note, conclusive=True)
 
 
-def _reason(outcome: Session) -> str:
-    return outcome.ending.reason if outcome.ending is not None else "killed"
+def _seen(run: Session, case: Case) -> Case:
+    """Another run through the same optimizer, where it got so far as to have it."""
+    return Case(run, case.index if case.index < len(run.optimizers) else None)
 
 
 def _broke(treated: Case) -> bool:
     """Whether its numbers went beyond the format before it ended, which is what a cure must not do."""
-    return any(step.loss is not None and not math.isfinite(step.loss) for step in treated.steps) or bool(
-        treated.events("non-finite")
-    )
+    gone = any(step.loss is not None and not math.isfinite(step.loss) for step in treated.steps)
+    return gone or bool(treated.events("non-finite"))
 
 
 def is_better(before: float | None, after: float | None, start: float | None, matters: float = 0.02) -> bool:

@@ -1,7 +1,7 @@
 """What one sampled step says of an optimizer as a whole: sums, shares and ratios over its observed tensors."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from lossgauge.laws.law import Law
@@ -171,11 +171,7 @@ class Instruments:
         Returns:
             E; None where it was not taken.
         """
-        known = [(t.elasticity, t.update_norm or 0.0) for t in sample.tensors if t.elasticity is not None]
-        total = sum(norm * norm for _, norm in known)
-        if not known or not total or not math.isfinite(total):
-            return None
-        return sum(value * norm * norm for value, norm in known) / total
+        return _weighted((t.elasticity, t.update_norm) for t in sample.tensors)
 
     def instant(self, sample: Sample) -> float | None:
         """Elasticity with the states held fixed, each tensor weighted with the square of its update.
@@ -186,11 +182,7 @@ class Instruments:
         Returns:
             E of this step alone; None where it was not taken.
         """
-        known = [(t.instant, t.update_norm or 0.0) for t in sample.tensors if t.instant is not None]
-        total = sum(norm * norm for _, norm in known)
-        if not total or not math.isfinite(total):
-            return None
-        return sum(value * norm * norm for value, norm in known) / total
+        return _weighted((t.instant, t.update_norm) for t in sample.tensors)
 
     def decay_ratio(self, sample: Sample) -> float | None:
         """λ‖w‖/‖g‖ for decay that is added to the gradient.
@@ -229,3 +221,12 @@ class Instruments:
             The histogram.
         """
         return add_up(tensor.denominator for tensor in sample.tensors if tensor.denominator)
+
+
+def _weighted(found: Iterable[tuple[float | None, float | None]]) -> float | None:
+    """The mean of what is known, weighted with the squares of lengths; None where nothing is, or nothing moves."""
+    known = [(value, length or 0.0) for value, length in found if value is not None]
+    total = sum(length * length for _, length in known)
+    if not total or not math.isfinite(total):
+        return None
+    return sum(value * length * length for value, length in known) / total

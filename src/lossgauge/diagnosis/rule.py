@@ -80,6 +80,7 @@ class Rule(ABC):
         advice: str = "",
         measure: str = "loss",
         matters: float = 0.02,
+        most: str = "fault",
     ) -> Finding:
         """Make the finding.
 
@@ -92,13 +93,14 @@ class Rule(ABC):
             advice: What to do, or to do besides, in words.
             measure: What a treatment has to improve.
             matters: The smallest improvement that counts, as a share of the start.
+            most: The worst it can be, whatever a trial shows.
 
         Returns:
             The finding, with this rule's code and name.
         """
         known = {name: value for name, value in evidence.items() if value is not None}
         return Finding(self.code, self.name, severity, message, where, known, Remedy(advice), tuple(treatments),
-                       self.rank, measure, matters)  # fmt: skip
+                       self.rank, measure, matters, most)  # fmt: skip
 
 
 def blame(case: Case, suffers: bool | None = None) -> str:

@@ -27,6 +27,7 @@ _OF_NUMBERS = re.compile(
     r"ZeroDivision",
     re.IGNORECASE,
 )
+"""Words and errors of numbers that left their range; of a run that failed nothing but its error is known."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ HEALTHY = (1e-4, 1e-2)
 """The decades of ‖Δw‖/‖w‖ per step at which most trainings make progress; dimensionless."""
 MOST_TERMS = 4
 """Summands of the loss that are written out."""
+SMALLEST, MOST_CARRIERS = 0.01, 3
+"""Parts of the elasticity from this size on are told apart, the largest so many of them."""
 
 
 def tell_gauges(gauges: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -46,8 +48,10 @@ def _say_elasticity(gauges: Mapping[str, Any]) -> str:
 
 def _say_carriers(carriers: Mapping[str, Any]) -> str:
     read = {name: number for name, value in carriers.items() if (number := read_number(value)) is not None}
-    large = sorted((name for name in read if abs(read[name]) >= 0.01), key=lambda name: -abs(read[name]))
-    return "through " + ", ".join(f"{name} {read[name]:.2f}" for name in large[:3]) if large else ""
+    large = sorted((name for name in read if abs(read[name]) >= SMALLEST), key=lambda name: -abs(read[name]))
+    told = {name: read.pop(name) for name in large[:MOST_CARRIERS]}
+    told |= {"others": rest} if told and abs(rest := sum(read.values())) >= SMALLEST else {}
+    return "through " + ", ".join(f"{name} {value:.2f}" for name, value in told.items()) if told else ""
 
 
 def _say_update(gauges: Mapping[str, Any]) -> str:

@@ -18,7 +18,6 @@ from lossgauge.reports.windows import read_windows
 
 STYLES = {"fault": "bold red", "warning": "bold yellow", "info": "bold blue"}
 """The colour of each severity."""
-ASK = "Remedies were not tried. To run the script again with them and see what helps: lossgauge run --confirm …"
 
 
 def render_diagnosis(plain: Mapping[str, Any]) -> RenderableType:
@@ -41,10 +40,6 @@ def render_diagnosis(plain: Mapping[str, Any]) -> RenderableType:
     lines = [*tell_gauges(plain.get("gauges", {})), *(("note", note) for note in plain.get("notes", ()))]
     if lines:
         parts.append(label_lines(lines))
-    remedies = [finding["remedy"] for finding in findings if finding["remedy"].get("text")]
-    asked = any("--confirm" in note for note in plain.get("notes", ()))
-    if remedies and not asked and all(remedy.get("verified") is None for remedy in remedies):
-        parts.append(write_paragraph(ASK, "dim"))
     return stack(*parts)
 
 

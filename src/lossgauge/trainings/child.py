@@ -12,8 +12,10 @@ from typing import Any
 
 from lossgauge.errors import LossgaugeError, ScriptError
 from lossgauge.records.injection import Injection
+from lossgauge.trainings.arrival import on_arrival
 from lossgauge.trainings.failure import traceback_of
 from lossgauge.trainings.forking import forget_randomness, fork_for_each
+from lossgauge.trainings.guard import guard
 from lossgauge.trainings.law_lookup import LawLookup
 from lossgauge.trainings.main_module import run_as_main
 from lossgauge.trainings.recorder import Watch
@@ -31,9 +33,11 @@ def main(place: str) -> None:
     request = json.loads(Path(place).read_text(encoding="utf-8"))
     if request.get("apart"):
         os.setsid()  # so that it can be ended with all it starts, and no Ctrl-C of the terminal reaches it
-    if request["folder"] is not None:
-        os.chdir(request["folder"])
     _direct(request, place)
+    if "folder" in request:
+        os.chdir(request["folder"])
+    if "copied" in request:
+        _work_in_copy(request["folder"], request["copied"][0])
     if "gauge" in request:
         from lossgauge.trainings.gauged_child import run_gauged
 
@@ -62,6 +66,13 @@ def serve(asked: int, answered: int) -> None:
         signal.signal(signal.SIGINT, handler)
         forget_randomness()
         main(request)
+
+
+def _work_in_copy(folder: str, root: str) -> None:
+    """Leave the project itself alone from here on."""
+    os.environ["PWD"] = folder
+    guard(root)
+    on_arrival("torch", lambda: import_module("lossgauge.frameworks.torch.saving").announce_saving())
 
 
 def _direct(request: Mapping[str, Any], place: str) -> None:
@@ -106,6 +117,8 @@ def _answer(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         return {"run": run.to_dict()}
     except ScriptError as error:
         asked = request["stdin"] == "nothing" and isinstance(error.__cause__, EOFError)
-        return {"error": f"{error}{NO_INPUT if asked else ''}", "traceback": traceback_of(error)}
+        told = {"error": f"{error}{NO_INPUT if asked else ''}", "traceback": traceback_of(error)}
+        root, top = request.get("copied", ("", ""))  # the user knows the project, not the copy
+        return {name: text.replace(top, root) for name, text in told.items()}
     except LossgaugeError as error:
         return {"error": str(error), "kind": type(error).__name__}

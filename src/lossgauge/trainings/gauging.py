@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lossgauge.errors import InputError
@@ -46,11 +47,9 @@ def gauge_training(
     order = Order(place, injection, stop_after, output, stdin, law_of)
     code, used = training.gauge(order)
     seconds = time.monotonic() - start
-    if used.get("lost"):
-        why = f"the session could not be written any further ({used['lost']})"
-        ending = complete(place, code, seconds, why, str(used.get("reason", "finished")))
-    else:
-        ending = complete(place, code, seconds)
+    lost = used.get("lost")
+    why = f"the session could not be written any further ({lost})" if lost else ""
+    ending = complete(place, code, seconds, why, str(used["reason"]) if lost else "killed")
     return GaugedRun(ending.reason, code, place, seconds, used.get("threads"), used.get("accelerator", False))
 
 
@@ -74,12 +73,10 @@ def complete(path: Path, code: int, seconds: float, why: str = "", reason: str =
     how = why or f"{_say_code(code)}; the last steps before it may be missing"
     backwards = sum(step.backwards for step in session.steps)
     ending = Ending(reason, how, session.steps[-1].number if session.steps else 0, backwards, seconds)
-    try:
+    with suppress(OSError, InputError):  # on a full disk what could be recorded is there, without an ending
         journal = Journal(path)
         journal.add(ending)
         journal.close()
-    except (OSError, InputError):  # the disk is full: what could be recorded is there, without an ending
-        return ending
     return ending
 
 

@@ -22,10 +22,15 @@ from lossgauge.trainings.request import (
     temporary_folder,
     write_request,
 )
+from lossgauge.trainings.scratch import Scratch, discard
 
 
 class Script:
-    """An unmodified script, or a module run as `python -m` does, with its arguments."""
+    """An unmodified script, or a module run as `python -m` does, with its arguments.
+
+    What the user asked for (`gauge`) happens where the user is; every other run is an experiment, and works in a copy
+    of the project as it was before the first.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,19 @@ class Script:
         self.threads = threads
         self.title = f"-m {path}" if module else path
         self._nursery = nursery or Nursery()
+        self._scratch: Scratch | None = None
+
+    def keep_aside(self) -> None:
+        """Keep the project as it is now, for the experiments to come; the first of them does so too.
+
+        What works in the root of all folders is no project, and is experimented with where it is.
+
+        Raises:
+            InputError: When it cannot be read, or there is no place for a copy.
+        """
+        folder = Path(_current_folder())
+        if self._scratch is None and folder != folder.parent:
+            self._scratch = Scratch(folder)
 
     def run(
         self, injection: Injection, watch: Watch = Watch(), law_of: LawOf | str | None = None, output: str = "stdout"
@@ -72,7 +90,7 @@ class Script:
         request = self._request(injection, law_of, output, "nothing") | {"watch": watch.to_dict()}
         with temporary_folder() as folder:
             try:
-                code = self._nursery.run(write_request(folder, request))
+                code = self._nursery.run(write_request(folder, request | self._elsewhere(folder)))
             finally:
                 if watch.output and output != "nowhere":
                     print(read_printed(folder), end="", file=sys.stdout if output == "stdout" else sys.stderr)
@@ -91,7 +109,7 @@ class Script:
             The child.
         """
         request = self._request(injection, None, "nowhere", "nothing") | {"watch": watch.to_dict(), "apart": True}
-        return self._nursery.start(write_request(folder, request))
+        return self._nursery.start(write_request(folder, request | self._elsewhere(folder)))
 
     def read_run(self, folder: Path, code: int) -> Run:
         """Read what a run left behind, once it has ended.
@@ -107,6 +125,7 @@ class Script:
             ScriptError: When the script failed.
             LossgaugeError: When the injection could not be carried out.
         """
+        discard(folder)
         answer = read_answer(folder)
         if answer is None:
             raise ScriptError(f"{self.title} ended with exit code {code} before its training could be recorded")
@@ -125,8 +144,7 @@ class Script:
             The exit code of its process, and what it used of the machine.
         """
         with temporary_folder() as folder:
-            # The folder is not named: the process starts in it anyway, even where it cannot be entered again.
-            place = write_request(folder, self._gauged(order) | {"folder": None, "apart": False})
+            place = write_request(folder, self._gauged(order) | {"apart": False})
             code = wait_together(start_alone(place), self.title)
             return code, read_answer(folder) or {}
 
@@ -140,7 +158,18 @@ class Script:
         Returns:
             The child.
         """
-        return self._nursery.start(write_request(folder, self._gauged(order) | {"apart": True}))
+        request = self._gauged(order) | {"apart": True}
+        return self._nursery.start(write_request(folder, request | self._elsewhere(folder)))
+
+    def _elsewhere(self, folder: Path) -> dict[str, Any]:
+        """What makes a run an experiment: its place is a copy of the project, in a folder of its own."""
+        self.keep_aside()
+        if self._scratch is None:
+            return {"folder": _current_folder()}
+        place = self._scratch.lay_out(folder)
+        script = self.path if self.module else place.here(self.path)
+        names = {"script": script, "args": [place.here(argument) for argument in self.args]}
+        return names | {"folder": str(place.folder), "copied": [str(place.root), str(place.top)]}
 
     def _gauged(self, order: Order) -> dict[str, Any]:
         asked = {"journal": str(order.journal), "stop_after": order.stop_after}
@@ -157,7 +186,6 @@ class Script:
             "output": output,
             "stdin": stdin,
             "threads": self.threads,
-            "folder": _current_folder(),
         }
 
     def _read(self, outcome: Mapping[str, Any]) -> Run:

@@ -16,7 +16,8 @@ from lossgauge.records.treatment import Treatment
 from lossgauge.trainings.gauging import complete, gauge_training
 from lossgauge.trainings.nursery import Child
 from lossgauge.trainings.order import GaugedRun, Order
-from lossgauge.trainings.request import temporary_folder
+from lossgauge.trainings.request import read_answer, temporary_folder
+from lossgauge.trainings.scratch import discard
 from lossgauge.trainings.script import Script
 from lossgauge.trainings.training import Training
 
@@ -58,14 +59,15 @@ class Trials:
     def __call__(self, plans: Sequence[Sequence[Treatment]], steps: int) -> list[Session | None]:
         """Run the training once for each plan.
 
-        What the script prints in these runs is shown nowhere, and it has nothing to read; what it writes, it writes.
+        What a script prints in these runs is shown nowhere, it has nothing to read, and it works in a copy of the
+        project; a function does what it does in this process.
 
         Args:
             plans: The treatments of each run.
             steps: Optimizer steps after which each run is ended.
 
         Returns:
-            The sessions, in the order of the plans; None for a run that could not be carried out.
+            The sessions, in the order of the plans, without steps where a run made none; None where one was not begun.
         """
         with temporary_folder() as folder:
             orders = [
@@ -108,7 +110,7 @@ class Trials:
             )
         except LossgaugeError:
             return None
-        return _read(order.journal)
+        return read_session(order.journal)
 
 
 @dataclass
@@ -140,9 +142,11 @@ class _Run:
                 return False
             self.child.kill()
             code, why = self.child.wait(MARGIN) or -9, f"it was still running after {self.limit:.0f} s"
+        why = why or (read_answer(self.folder) or {}).get("error", "")
         self.child.kill()  # what it may have started and left behind
+        discard(self.folder)
         complete(self.order.journal, code, seconds, why)
-        self.session = _read(self.order.journal)
+        self.session = read_session(self.order.journal)
         return True
 
     def reached(self) -> int:
@@ -156,11 +160,6 @@ class _Run:
                 self._step = int(json.loads(line)["rows"][-1][0])
                 break
         return self._step
-
-
-def _read(path: Path) -> Session | None:
-    session = read_session(path)
-    return session if session.steps else None
 
 
 def _workers(untouched: GaugedRun | None) -> int:

@@ -65,7 +65,8 @@ def run(
         script: The path of the script, or the name of a module.
         args: Its arguments.
         module: Whether `script` is the name of a module, as in `python -m`.
-        confirm: Whether remedies are tried. The script is then run again, once for each, with everything it writes.
+        confirm: Whether remedies are tried. The script is then run again, once for each, in a copy of the project as it
+            was before.
         session: The file the session is kept in; by default it is kept only where the script fails.
         trials: How many remedies are tried at most.
         steps: How many optimizer steps a trial makes at most; by default as many as the script did.
@@ -85,6 +86,8 @@ def run(
     """
     training = read_script(script, args, module)
     limits = _Limits(trials, steps)
+    if confirm:
+        training.keep_aside()
     with _Place(session) as place:
         gauged = gauge_training(training, place.path, output=output, law_of=LAW_OF)
         place.kept = place.kept or gauged.exit_code != 0

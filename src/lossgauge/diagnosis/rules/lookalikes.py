@@ -1,7 +1,6 @@
 """What looks like a loss of the wrong size and is not: no factor on the loss can help."""
 
 import math
-from dataclasses import replace
 from statistics import median
 
 from lossgauge.diagnosis.case import Case
@@ -245,8 +244,8 @@ class ParamsNotInOptimizer(Rule):
             "make the optimizer from the model that is trained, after it is complete; where they were left out on "
             "purpose, requires_grad_(False) says so and saves their gradients"
         )
-        found = self.finding(severity, message, evidence, where=names(strangers), treatments=treatments, advice=advice)
-        return found if lost else replace(found, most="warning")
+        return self.finding(severity, message, evidence, where=names(strangers), treatments=treatments, advice=advice,
+                            most="fault" if lost else "warning")  # fmt: skip
 
 
 def _apart(layers: dict[int, float]) -> float:

@@ -142,12 +142,9 @@ class SecondMomentUnderflow(Rule):
     def check(self, case: Case) -> Finding | None:
         """See `Rule.check`; the signal is g ≠ 0 with v = 0 (or subnormal)."""
         # The run as a whole, or its first steps where those threw the weights out of the range in which it happens.
-        lost = {
-            case.typical(lambda s: case.share(s, lambda t: t.unsquared), samples) or 0.0: samples
-            for samples in (case.later, case.onset)
-        }
-        share = max(lost)
-        usual = case.typical(lambda s: case.gradients(s).quantile(0.5), lost[share])
+        lost = lambda samples: case.typical(lambda s: case.share(s, lambda t: t.unsquared), samples) or 0.0  # noqa: E731
+        samples = max(case.later, case.onset, key=lost)
+        share, usual = lost(samples), case.typical(lambda s: case.gradients(s).quantile(0.5), samples)
         if share < 0.4 or not usual:
             return None
         factor = round_down(1e-2 / usual)

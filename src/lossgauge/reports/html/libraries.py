@@ -2,22 +2,26 @@
 
 import importlib
 from functools import lru_cache
+from typing import Any
 
 from lossgauge.errors import InputError
 
-MISSING = "the HTML report needs vl-convert, which is missing; install it: pip install 'lossgauge[pictures]'"
 
+def load_converter() -> Any:
+    """The package that brings the libraries along.
 
-def require_libraries() -> None:
-    """Find out whether they are there.
+    Returns:
+        The module `vl_convert`.
 
     Raises:
         InputError: When the extra `pictures` is not installed.
     """
     try:
-        importlib.import_module("vl_convert")
+        return importlib.import_module("vl_convert")
     except ImportError:
-        raise InputError(MISSING) from None
+        raise InputError(
+            "the HTML report needs vl-convert, which is missing; install it: pip install 'lossgauge[pictures]'"
+        ) from None
 
 
 @lru_cache(maxsize=1)
@@ -30,8 +34,6 @@ def bundle_libraries() -> str:
     Raises:
         InputError: When the extra `pictures` is not installed.
     """
-    require_libraries()
-    converter = importlib.import_module("vl_convert")
-    script = str(converter.javascript_bundle())
+    script = str(load_converter().javascript_bundle())
     # A text that would end the script element must not occur; inside strings and comments `<\/` means the same.
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -1,5 +1,6 @@
 """The report as one HTML file that needs nothing else: no server, no network."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,7 @@ from lossgauge.reports.html.course import draw_course
 from lossgauge.reports.html.elasticity import draw_elasticity
 from lossgauge.reports.html.findings import write_findings
 from lossgauge.reports.html.histograms import draw_histograms
-from lossgauge.reports.html.libraries import bundle_libraries, require_libraries
+from lossgauge.reports.html.libraries import bundle_libraries, load_converter
 from lossgauge.reports.html.markup import Markup, embed_data, join, tag
 from lossgauge.reports.html.session_table import write_observed, write_session_table
 from lossgauge.reports.html.terms import draw_terms
@@ -59,10 +60,12 @@ def check_place(path: str | Path) -> None:
         path: Where it is to be.
 
     Raises:
-        InputError: When the file is there and is no report, or the extra `pictures` is not installed.
+        InputError: When it cannot be written, is there and is no report, or the extra `pictures` is not installed.
     """
-    require_libraries()
-    place = Path(path)
+    load_converter()
+    place = Path(path).absolute()
+    if place.is_dir() or not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise InputError(f"the report cannot be written to {str(path)!r}; choose a file in a folder you may write to")
     if not place.is_file() or not place.stat().st_size:
         return
     with place.open("rb") as file:

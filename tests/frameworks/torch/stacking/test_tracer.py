@@ -100,26 +100,24 @@ def test_the_reason_is_said_in_the_words_of_make_fx():
         trace(many, arguments, {})
 
 
-def test_no_compiler_is_loaded():
-    script = (
-        "import sys, torch\n"
-        "from lossgauge.frameworks.torch.stacking.tracer import trace\n"
-        "trace(lambda x: (x @ x).tanh().sum(), (torch.ones(3, 3),), {})\n"
-        "print([name for name in ('torch._inductor', 'torch._dynamo.eval_frame') if name in sys.modules])\n"
-    )
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+TRACED = (
+    "from lossgauge.frameworks.torch.stacking.tracer import trace\n"
+    "trace(lambda x: (x @ x).tanh().sum(), (torch.ones(3, 3),), {})\n"
+)
+SWEPT = """
+from lossgauge.frameworks.torch.stacking.engine import run_settings
+from lossgauge.records.sweep import Setting, Workload
+outcome, = run_settings(Workload("mlp-16-8-1", "mse", "regression", 3), [Setting("torch.optim:Adam", {"lr": 1e-3})])
+assert outcome.engine == "compiled", outcome.engine
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "heavy"),
+    [(TRACED, ("torch._inductor", "torch._dynamo.eval_frame")), (SWEPT, ("torch._inductor", "torch._dynamo", "sympy"))],
+    ids=["a-trace", "a-sweep-in-native-code"],
+)
+def test_no_compiler_is_loaded(script: str, heavy: tuple[str, ...]):
+    whole = f"import sys, torch\n{script}\nprint([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-
-
-def test_nor_by_a_whole_sweep_in_native_code():
-    script = (
-        "import sys, torch\n"
-        "from lossgauge.frameworks.torch.stacking.engine import run_settings\n"
-        "from lossgauge.records.sweep import Setting, Workload\n"
-        "work = Workload('mlp-16-8-1', 'mse', 'regression', 3)\n"
-        "outcome, = run_settings(work, [Setting('torch.optim:Adam', {'lr': 1e-3})])\n"
-        "heavy = ('torch._inductor', 'torch._dynamo', 'sympy')\n"
-        "print(outcome.engine, [name for name in heavy if name in sys.modules])\n"
-    )
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "compiled []"

@@ -39,9 +39,12 @@ def custom_functions(graph: Graph, ask: bool) -> dict[str, bool | None]:
     for node, function in graph.functions.items():
         if in_torch(function):
             continue
-        if ask and ANSWERS.get(function) is None and TRIES.get(function, 0) < MOST:
-            TRIES[function] = TRIES.get(function, 0) + 1
-            ANSWERS[function] = None if doubt_about(function.backward) else ignores_gradient(node)
+        tries = TRIES.get(function)
+        if ask and tries is None:  # its code is read once
+            tries = TRIES[function] = MOST if doubt_about(function.backward) else 0
+        if ask and tries is not None and tries < MOST and ANSWERS.get(function) is None:
+            TRIES[function] = tries + 1
+            ANSWERS[function] = ignores_gradient(node)
         name, answer = function.__name__, ANSWERS.get(function)
         answers[name] = answer if answers.get(name) is None else answers[name]
     return answers

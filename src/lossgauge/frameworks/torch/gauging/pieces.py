@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -39,7 +38,6 @@ ALTOGETHER = 2**19
 UNCOUNTED = 1e18
 """Steps made so far, where nobody counted: any average is settled by then."""
 _ELEMENTWISE = (SGD, Adam, NAdam, RAdam, Adamax, RMSprop, Adagrad, Adadelta, ASGD, Rprop, SparseAdam)
-_doubts: WeakKeyDictionary[Optimizer, str] = WeakKeyDictionary()
 _PLAINEST = {"foreach": False, "fused": None, "capturable": False, "differentiable": False}
 
 
@@ -121,9 +119,7 @@ def why_untried(optimizer: Optimizer) -> str:
         return ""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return "in a distributed training the step of an optimizer that is not torch's may talk to other processes"
-    doubt = _doubts.get(optimizer)
-    if doubt is None:
-        doubt = _doubts[optimizer] = doubt_about_step(optimizer)
+    doubt = doubt_about_step(optimizer)
     return f"its code uses {doubt}, so it is not run a second time in a training" if doubt else ""
 
 

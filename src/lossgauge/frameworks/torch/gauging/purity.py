@@ -8,23 +8,28 @@ import dis
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.optim import Optimizer
 
 COMPUTING = ("torch", "math", "cmath", "numpy", "operator", "functools", "itertools", "collections", "typing", "copy",
-             "numbers", "enum", "abc", "dataclasses", "warnings")  # fmt: skip
+             "numbers", "enum", "abc", "dataclasses")  # fmt: skip
 """Packages whose functions compute."""
 TELLING = {"print", "open", "input", "exec", "eval", "compile", "__import__", "setattr", "delattr", "globals", "vars",
            "breakpoint", "exit", "quit"}  # fmt: skip
 """Functions of Python itself that do more."""
-OUTSIDE = {"save", "load", "random", "seed", "manual_seed", "default_generator", "distributed", "multiprocessing"}
+OUTSIDE = {"save", "savez", "savetxt", "load", "tofile", "memmap", "random", "seed", "manual_seed", "default_generator",
+           "distributed", "multiprocessing"}  # fmt: skip
 """Parts of these packages that reach files, other processes or the state of generators."""
 SIMPLE = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.layout, range, slice)
 OWN = ("param_groups", "state", "defaults")
 """What an optimizer's twin gets afresh."""
+_DOUBTS: WeakKeyDictionary[Optimizer, str] = WeakKeyDictionary()
+"""What was found, for the code of an optimizer stays what it is."""
 
 
 def doubt_about_step(optimizer: Optimizer) -> str:
@@ -36,9 +41,12 @@ def doubt_about_step(optimizer: Optimizer) -> str:
     Returns:
         What its code uses that may do more than compute; empty where there is nothing of that kind.
     """
-    seen: set[int] = set()
-    kept = {n: v for n, v in vars(optimizer).items() if n not in OWN and "hooks" not in n and n != "step"}
-    return next((doubt for doubt in (*_in_class(type(optimizer), seen), *_in_values(kept, seen)) if doubt), "")
+    if optimizer not in _DOUBTS:
+        seen: set[int] = set()
+        kept = {n: v for n, v in vars(optimizer).items() if n not in OWN and "hooks" not in n and n != "step"}
+        doubts = chain(_in_class(type(optimizer), seen), _in_values(kept, seen))
+        _DOUBTS[optimizer] = next(filter(None, doubts), "")
+    return _DOUBTS[optimizer]
 
 
 def doubt_about(function: Any) -> str:
@@ -50,7 +58,7 @@ def doubt_about(function: Any) -> str:
     Returns:
         What it uses that may do more than compute; empty where there is nothing of that kind.
     """
-    return next((doubt for doubt in _in_value(getattr(function, "__name__", "?"), function, set()) if doubt), "")
+    return next(filter(None, _in_value(getattr(function, "__name__", "?"), function, set())), "")
 
 
 def _in_class(kind: type, seen: set[int]) -> Iterator[str]:

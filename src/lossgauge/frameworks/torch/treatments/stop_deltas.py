@@ -88,7 +88,6 @@ def _in_frame(frame: FrameType) -> Iterator[StopDelta]:
                 yield StopDelta(f"{name}.{attribute}", where, attributes[attribute], holder, put)
 
 
-@lru_cache(maxsize=1000)
 def _names_in(kind: type) -> tuple[str, ...]:
     """The attributes of a class that hold it: `min_delta`, and what `__init__` keeps an argument of that name in."""
     # An early stop that also takes a patience may call the argument otherwise. The source is read, nothing is run.
@@ -98,11 +97,17 @@ def _names_in(kind: type) -> tuple[str, ...]:
     argument = next((name for name in asked if name in taken), None)
     if argument is None or str(kind.__module__).partition(".")[0] in FOREIGN:
         return (NAME,)
+    return NAME, *_kept_from(kind.__init__, argument)
+
+
+@lru_cache(maxsize=100)
+def _kept_from(function: Callable[..., Any], argument: str) -> tuple[str, ...]:
+    """The attributes a function keeps an argument in; the argument's own name where its source cannot be read."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(kind.__init__)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
-        return NAME, argument
-    return NAME, *(name for name, value in _assigned(tree) if _mentions(value, argument))
+        return (argument,)
+    return tuple(name for name, value in _assigned(tree) if _mentions(value, argument))
 
 
 def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
