@@ -1,6 +1,7 @@
 """Settings that hold for every test; set before anything imports a framework."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -10,6 +11,10 @@ from hypothesis import settings
 # The test processes share the cores already; child processes inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+# What a shell starts in the background ignores Ctrl-C, and so would every child of the tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every run and no deadline: a shared machine can be slow, and that is not a failure.
 settings.register_profile("house", deadline=None, derandomize=True)

@@ -16,7 +16,7 @@ def comparison(relation: Relation = Relation.MOSTLY, trained: bool = True) -> di
     settings = {"lr": 1e-3, "eps": 1e-8}
     taken = {"step": 0, "alpha": 0.8, "alpha_text": "0.8", "optimizer": "Adam", "verdict": "EXACT",
              "settings": settings, "exponents": {"eps": "1", "lr": "0"}, "equivalent": settings | {"eps": 8e-9},
-             "advice": "set eps"}  # fmt: skip
+             "advice": "set eps", "states": {}}  # fmt: skip
     later = taken | {"step": 200, "alpha": 0.4, "alpha_text": "0.4", "equivalent": settings | {"eps": 4e-9}}
     courses = {"a": [start, end], "b": [start, end | {"alpha_eff": 0.2, "cos2": None}]}
     return start | {

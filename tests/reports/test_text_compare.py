@@ -124,3 +124,10 @@ def test_bars_and_lines():
     assert [draw_bar(value, 2) for value in (0.0, None, -1.0, 7.0)] == ["  ", "  ", "  ", "██"]
     assert draw_line([0.0, 0.5, 1.0]) == "▁▅█"
     assert draw_line([0.0, -1.0]) == "▁▁"
+
+
+def test_what_a_live_optimizer_holds_is_converted_too():
+    plain = comparison()
+    plain["compensations"] = [plain["compensations"][0] | {"states": {"exp_avg": "1", "exp_avg_sq": "2"}}]
+    shown = " ".join(show(render_comparison(plain)).split())
+    assert 'holds exp_avg, exp_avg_sq in units of A: lossgauge.rescale(optimizer, "' in shown

@@ -170,6 +170,7 @@ def test_a_live_optimizer():
     assert [point.value_a for point in one.points] == [point.value_a for point in other.points], "momentum moved too"
     assert found.compensations[0].equivalent["lr"] == 0.05 / 128
     assert live.param_groups[0]["lr"] == 0.05
+    assert found.compensations[0].states == {"momentum_buffer": 1}
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 

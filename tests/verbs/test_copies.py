@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from lossgauge.errors import ScriptError
+from lossgauge.errors import InputError, ScriptError
+from lossgauge.records.attribution import ATTRIBUTED
 from lossgauge.verbs.diagnose import diagnose
 from lossgauge.verbs.prove import prove
 from lossgauge.verbs.run import run
@@ -99,3 +100,16 @@ def test_a_failure_is_told_in_the_words_of_the_project(project: Path):
     with pytest.raises(ScriptError) as error:
         prove("train.py", 4.0, output="nowhere")
     assert f'{project / "train.py"}", line 1' in str(error.value.__cause__)
+
+
+@pytest.mark.parametrize("verb", [why, prove])
+def test_modules_are_run_as_modules(project: Path, verb: Callable[..., Any]):
+    (project / "package").mkdir()
+    (project / "package" / "__init__.py").touch()
+    (project / "package" / "helpers.py").write_text("scale = 1e-5\n")
+    (project / "package" / "__main__.py").write_text(SCRIPT.replace("from helpers", "from .helpers"))
+    found = verb("package", 4.0, module=True, output="nowhere")
+    assert str(found.verdict) in ("EXACT", ATTRIBUTED)
+    assert not (project / "best.pt").exists()
+    with pytest.raises(InputError, match="there is no module 'nothing'"):
+        verb("nothing", 4.0, module=True)

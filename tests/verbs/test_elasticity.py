@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD, Adam
 
 import lossgauge
 from lossgauge.errors import InputError
-from lossgauge.records.elasticity import LayerElasticity, combine_layers
+from lossgauge.records.elasticity import LayerElasticity, StepElasticity, combine_layers
+from lossgauge.verbs.laws import law_of_optimizer
 
 torch.set_num_threads(1)
 
@@ -180,3 +182,43 @@ def test_layers_count_by_what_they_move():
 def test_what_has_no_step_to_look_at_is_refused(optimizer: Any, message: str):
     with pytest.raises(InputError, match=message):
         lossgauge.elasticity(optimizer())
+
+
+class Logging(Adam):
+    def step(self, closure: Any = None) -> Any:
+        print("a step")
+        return super().step(closure)
+
+
+class Loose(SGD):
+    """Divides by the length of the gradient and a constant, so that its law is broken and E small."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.add_(weight.grad / (weight.grad.norm() + 1e-4), alpha=-group["lr"])
+
+
+def stepped(kind: Any) -> StepElasticity:
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimizer = kind([weight], lr=0.1)
+    weight.square().sum().backward()
+    return lossgauge.elasticity(
+        optimizer, law_of=lambda live: law_of_optimizer(Adam([weight]) if kind is Logging else live)
+    )
+
+
+def test_why_there_is_none_is_said():
+    found = stepped(Logging)
+    assert (found.elasticity, found.layers[0].update_norm) == (None, None)
+    (note,) = found.notes
+    assert note.startswith("no step was made on copies of ")
+    assert "its code uses print()" in note
+
+
+def test_a_small_elasticity_has_its_carrier_too():
+    found = stepped(Loose)
+    assert found.verdict == "BROKEN"
+    assert found.elasticity == pytest.approx(1e-4 / (4 + 1e-4), rel=1e-3)
+    assert sum(found.parts.values()) == pytest.approx(found.elasticity, rel=1e-9)

@@ -56,9 +56,8 @@ def sweep_command(
 ) -> None:
     """Train with every setting of a plan: α × hyperparameters × optimizers × formats × seeds.
 
-    PLAN is a TOML file with model, loss and data (module:name, or built in), steps, optimizer, and a table `grid` of
-    alpha, lr, eps, weight_decay and so on: lists, or ranges such as "2**-20..2**20 step 2**4" and "1e-5..1e-1 log 9".
-    Settings with equal dimensionless groups train the same and are run once. Whatever ends a sweep, --resume goes on.
+    PLAN is a TOML file: model, loss and data (module:name, or built in), steps, optimizer, and a table `grid` of lists
+    or ranges like "2**-20..2**20 step 2**4" and "1e-5..1e-1 log 9". What symmetry says trains the same is run once.
 
     Example:
         lossgauge sweep plan.toml --store runs.db --audit 20 -o pictures

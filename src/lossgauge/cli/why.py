@@ -23,6 +23,7 @@ Outcome = Annotated[
 ]
 Jobs = Annotated[int | None, typer.Option(help="Runs side by side; by default one per processor.")]
 Runs = Annotated[int | None, typer.Option(help="Runs the parts may take; with fewer, parts are estimates.")]
+Module = Annotated[bool, typer.Option("-m", help="The training is a module, run as in python -m.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -33,6 +34,7 @@ def why_command(
     outcome: Outcome = "loss",
     jobs: Jobs = None,
     runs: Runs = None,
+    module: Module = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what carried the change that multiplying the loss by α makes, in parts that add up to all of it.
@@ -44,6 +46,7 @@ def why_command(
         lossgauge why train.py --alpha 1e5 -- --epochs 1
         lossgauge why train.py --alpha 1e5 --outcome accuracy --jobs 4
         lossgauge why my_package.training:train --alpha 2**17 --outcome weights
+        lossgauge why -m my_package.train --alpha 1e5
 
     Args:
         target: A script, or `module:name` of a function without required arguments.
@@ -52,12 +55,14 @@ def why_command(
         outcome: What is compared.
         jobs: Runs side by side.
         runs: Runs the parts may take.
+        module: Whether `target` is a module to run.
         as_json: Whether to print JSON.
 
     Raises:
         Exit: With 1 where nothing could be established, with 130 where it was interrupted.
     """
-    asked = {"args": list(arguments or ()), "outcome": outcome, "jobs": jobs} | ({} if runs is None else {"runs": runs})
+    asked = {"args": list(arguments or ()), "module": module, "outcome": outcome, "jobs": jobs}
+    asked |= {} if runs is None else {"runs": runs}
     found = _ask(target, alpha, "stderr" if as_json else "stdout", asked)
     from lossgauge.reports.text_why import render_attribution
 

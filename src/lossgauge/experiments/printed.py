@@ -2,15 +2,17 @@
 
 import re
 
-_TENSOR = r"(?:tensor\(\[?)?"
+_TENSOR = r"(?:(?:tensor|array)\(\[?|np\.\w+\()?"
 _POWER = r"(?:[eE][-+]?\d+)?"
 _DIGITS = rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+\.?\d*{_POWER}|\.\d+{_POWER}|nan|inf(?:inity)?"
 _NUMBER = _TENSOR + rf"(?P<number>[-+]?(?:{_DIGITS})(?!\w|\.\d))"
-_BETWEEN = r"(?:[\"']?\s*[:=]\s*[\"']?|[ \t]+)"
+_BETWEEN = r"(?:[\"']?\s*[:=]\s*[\"']?|[ \t]*(?:\||[-=]>|→)[ \t]*|[ \t]+)"
 _NAMED = re.compile(
     r"(?<!\w)(?P<name>[^\W\d][\w@/.-]*(?: [\w@/.-]+)*)(?:[\"']?\s*[:=]\s*[\"']?)" + _NUMBER, re.IGNORECASE
 )
-_BESIDE = re.compile(r"(?<!\w)(?P<name>[^\W\d][\w@/.-]*)[ \t]+" + _NUMBER, re.IGNORECASE)
+_BESIDE = re.compile(
+    r"(?<!\w)(?P<name>[^\W\d](?:[\w@/.]|-(?!>))*)(?:[ \t]+|[ \t]*(?:\||[-=]>|→)[ \t]*)" + _NUMBER, re.IGNORECASE
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SHOWN = 12
 """Names that are listed at most."""
@@ -19,8 +21,8 @@ SHOWN = 12
 def read_printed_number(text: str, name: str) -> float | None:
     r"""The last number that was printed under a name.
 
-    It is found in `name: 0.12`, `name=0.12`, `name 0.12`, `name tensor(0.12)`, `name 1,234.5` and in JSON as
-    `"name": 0.12`, in colour or not.
+    It is found in `name: 0.12`, `name=0.12`, `name 0.12`, `name | 0.12`, `name -> 0.12`, `name tensor(0.12)`,
+    `name np.float64(0.12)`, `name 1,234.5` and in JSON as `"name": 0.12`, in colour or not.
 
     >>> read_printed_number('loss 1.5\nepoch 2 loss: 0.25, accuracy=0.75', "loss")
     0.25

@@ -1,7 +1,7 @@
 """What a change of the loss function does to the gradient: how much is a pure factor, how much another direction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -54,6 +54,8 @@ class Compensation:
         exponents: k_h, the power of the loss in each of them.
         equivalent: α^(k_h)·h, to be set with the second loss.
         advice: What to do, in one sentence.
+        states: The states of a live optimizer that are in units of the loss too, and k of each; `rescale` converts
+            them together with the settings.
     """
 
     step: int
@@ -64,6 +66,7 @@ class Compensation:
     exponents: Mapping[str, Fraction]
     equivalent: Mapping[str, Any]
     advice: str
+    states: Mapping[str, Fraction] = field(default_factory=dict[str, Fraction])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data.
@@ -74,7 +77,7 @@ class Compensation:
         alpha = int(self.alpha) if self.alpha.denominator == 1 else float(self.alpha)
         mappings = {"settings": dict(self.settings), "equivalent": dict(self.equivalent)}
         return {**vars(self), "alpha": alpha, "alpha_text": spell_alpha(self.alpha), **mappings,
-                "exponents": texts(self.exponents)}  # fmt: skip
+                "exponents": texts(self.exponents), "states": texts(self.states)}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,14 @@ def _say_settings(plain: Mapping[str, Any]) -> list[str]:
         f"{say_changes([(other['settings'], other['equivalent'])]) or 'nothing'}."
         for other in found[1:]
     ]
-    return [f"To take the factor {first['alpha_text']} out under {name}, set {changes} with B.{''.join(later)}"]
+    told = [f"To take the factor {first['alpha_text']} out under {name}, set {changes} with B.{''.join(later)}"]
+    if first["states"]:
+        held = ", ".join(first["states"])
+        told.append(
+            f'Your {name} also holds {held} in units of A: lossgauge.rescale(optimizer, "{first["alpha_text"]}") '
+            "converts them together with the settings."
+        )
+    return told
 
 
 def _tabulate(plain: Mapping[str, Any]) -> list[RenderableType]:

@@ -199,7 +199,19 @@ class _Trial:
             exponents=said.exponents,
             equivalent=said.equivalent,
             advice=said.advice[0],
+            states=self._states(alpha),
         )
+
+    def _states(self, alpha: Fraction) -> dict[str, Fraction]:
+        """What a live optimizer holds in units of the loss, found out on another copy of it."""
+        if isinstance(self.optimizer, str):
+            return {}
+        _, live = self.courses.build(self.bench, self.optimizer, self.own)
+        try:
+            changes = rescale(live, alpha).changes
+        except LossgaugeError:  # no settings take the factor out, which is said already
+            return {}
+        return {change.name: change.exponent for change in changes if change.tensors}
 
 
 def _load_mechanics() -> tuple[Any, Any]:

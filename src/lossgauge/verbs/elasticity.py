@@ -14,7 +14,9 @@ def elasticity(optimizer: Any, law_of: Callable[[Any], Law] | None = None) -> St
 
     E = ∂log‖Δw‖/∂log α, per layer and over all weights: 0 where α cancels, 1 as for SGD; and its parts by
     hyperparameter, E = −Σ k_h·∂log‖Δw‖/∂log h. Nothing is run again: the optimizer's own step is made on copies, and
-    the live one, its weights, its states and all random generators stay as they are.
+    the live one, its weights, its states and all random generators stay as they are. E is that of the step at hand,
+    as if α had always been there and had led to these weights; what was done to the gradients before (a clip that
+    binds takes the whole factor out, a scaler is to be undone) is not part of it.
 
     Args:
         optimizer: A live optimizer between `backward()` (after unscaling and clipping) and `step()`; wrappers that keep

@@ -8,7 +8,7 @@ from lossgauge.experiments.certificate import certify_training
 from lossgauge.laws.law import Law
 from lossgauge.laws.multiplier import multiplier
 from lossgauge.records.proof import Proof
-from lossgauge.trainings.training import read_training
+from lossgauge.trainings.training import read_script, read_training
 
 LAW_OF = "lossgauge.verbs.laws:law_of_optimizer"
 
@@ -19,6 +19,7 @@ def prove(
     args: Sequence[str] = (),
     law_of: Callable[[Any], Law] | str | None = None,
     *,
+    module: bool = False,
     companion_laws: dict[str, Law] | None = None,
     output: str = "stdout",
     notify: Callable[[str], None] | None = None,
@@ -34,6 +35,7 @@ def prove(
         args: The script's arguments.
         law_of: Finds the law of a live optimizer, or `module:name` of such a function; by default the table is asked,
             and discovery where the table has no answer.
+        module: Whether `train` is the name of a module to run, as in `python -m`.
         companion_laws: The law of each clip threshold by name (`max_norm`, `clip_value`); None takes the table's.
         output: Where the first run's standard output goes: `stdout`, `stderr` or `nowhere`; later runs are silent.
         notify: Told, before each run, what it is for.
@@ -51,7 +53,7 @@ def prove(
         Proof(verdict=<Verdict.EXACT: 'EXACT'>, ...)
     """
     return certify_training(
-        read_training(train, args),
+        read_script(train, args, module) if module else read_training(train, args),
         multiplier(alpha),
         law_of or LAW_OF,
         companion_laws,

@@ -17,8 +17,9 @@ from lossgauge.laws.multiplier import multiplier
 from lossgauge.records.attribution import Attribution
 from lossgauge.trainings.attendance import versions
 from lossgauge.trainings.batch import count_cores
+from lossgauge.trainings.module_name import find_module
 from lossgauge.trainings.script import Script
-from lossgauge.trainings.training import Function, Training, read_training
+from lossgauge.trainings.training import Function, Training, read_script, read_training
 from lossgauge.verbs.prove import LAW_OF
 
 Progress = Callable[[int, int, str], None]
@@ -29,6 +30,7 @@ def why(
     alpha: "str | float | int | Fraction",
     *,
     args: Sequence[str] = (),
+    module: bool = False,
     outcome: str = "loss",
     jobs: int | None = None,
     runs: int = MOST,
@@ -46,6 +48,7 @@ def why(
         train: A function without required arguments, `module:name`, or the path of a script.
         alpha: The loss multiplier: a positive number other than 1, or text such as `1e5`.
         args: The script's arguments.
+        module: Whether `train` is the name of a module to run, as in `python -m`.
         outcome: What is compared: `loss` (at the end, in the user's own units), `weights` (the distance from the
             untouched ones in units of the way these went), `returned` or `returned:key` (of a function), or the name of
             a number that the training prints.
@@ -64,7 +67,7 @@ def why(
         >>> why("train.py", "1e5").parts[0].name  # doctest: +SKIP
         'eps'
     """
-    training = _prepare(train, args, jobs, runs)
+    training = _prepare(read_script(train, args, module) if module else read_training(train, args), jobs, runs)
     factor, named = multiplier(alpha), outcome_named(outcome)
     kept = KeptRuns(_identity(train, training, f"{factor} {named.name} {versions()}"))
     told = progress or (lambda done, total, what: None)
@@ -72,12 +75,11 @@ def why(
     return attribute_change(training, request)
 
 
-def _prepare(train: Any, args: Sequence[str], jobs: int | None, runs: int) -> Training:
+def _prepare(training: Training, jobs: int | None, runs: int) -> Training:
     """The training, with as many threads as leave each of its runs side by side its own."""
     for name, number in (("jobs", jobs), ("runs", runs)):
         if number is not None and number < 1:
             raise InputError(f"{name} is {number}, expected a whole number of at least 1")
-    training = read_training(train, args)
     if isinstance(training, Script):  # the same for all runs, so that sums are added up in the same order
         training.threads = max(1, count_cores() // (jobs or count_cores()))
     return training
@@ -86,7 +88,9 @@ def _prepare(train: Any, args: Sequence[str], jobs: int | None, runs: int) -> Tr
 def _identity(train: Any, training: Training, rest: str) -> str | None:
     """What tells this work from any other; None for a function of which only the object is known."""
     if isinstance(training, Script):
-        path = Path(training.path).resolve()
+        path = find_module(training.path) if training.module else Path(training.path).resolve()
+        if path is None:
+            return None
         return f"{path} {_content(path)} {training.args} {os.getcwd()} {rest}"
     if isinstance(train, str) and isinstance(training, Function):
         try:

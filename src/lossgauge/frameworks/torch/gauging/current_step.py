@@ -1,6 +1,7 @@
 """The elasticity of the step a live optimizer is about to make, by trial steps on copies."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from lossgauge.errors import InputError
 from lossgauge.frameworks.torch.catalogue import canonical_target
 from lossgauge.frameworks.torch.gauging.elasticity import Elasticity, trial_steps
 from lossgauge.frameworks.torch.gauging.participants import names_of_callers
+from lossgauge.frameworks.torch.gauging.pieces import why_untried
 from lossgauge.frameworks.torch.gauging.sighting import FORMATS, Sighting
 from lossgauge.frameworks.torch.gauging.statistics import before
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, tensors_of
@@ -49,10 +51,25 @@ def measure_current_step(optimizer: Any, law: Law) -> StepElasticity:
         _describe(names[one.number], one, found.get(place, Elasticity())) for place, one in enumerate(start.sightings)
     )
     settled, instant, parts = combine_layers(layers)
-    lost = [layer.name for layer in layers if layer.update_norm is None]
-    notes = (f"the step could not be made on copies of {', '.join(lost[:3])}",) if lost else ()
     target = canonical_target(type(optimizer))
+    notes = _say_missing(layers, why_untried(optimizer))
     return StepElasticity(target, settled, instant, parts, layers, str(law.verdict), notes)
+
+
+def _say_missing(layers: Sequence[LayerElasticity], untried: str) -> tuple[str, ...]:
+    """Why an elasticity is not known."""
+    lost = [layer.name for layer in layers if layer.update_norm is None]
+    odd = [layer.name for layer in layers if layer.update_norm and layer.elasticity is None]
+    notes = [f"no step was made on copies of {_few(lost)}" + (f": {untried}" if untried else "")] if lost else []
+    if odd:
+        notes.append(f"the parts of {_few(odd)} do not add up as the law says they must, so no elasticity is stated")
+    if not any(layer.update_norm for layer in layers) and not lost:
+        notes.append("the step moves no weight, so there is nothing to compare")
+    return tuple(notes)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _describe(name: str, one: Sighting, tried: Elasticity) -> LayerElasticity:

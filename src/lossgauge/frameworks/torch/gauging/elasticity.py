@@ -26,6 +26,8 @@ TOLERANCE = 1e-3
 """How far the parts may be from the whole, in elasticity, before a wider difference is tried, and then given up."""
 _NARROW, _BROAD, _WIDE = 2e-4, 0.05, math.log(2.0)
 _SPACING = 2.0**-52
+_NOISE = 1e-6
+"""What differences leave of an elasticity that is zero."""
 _RELATIVE = 1e-9
 """Two updates closer than this are the same up to rounding."""
 
@@ -153,7 +155,7 @@ class _Differences:
         if not self._adds_up(one):
             return Elasticity()
         rest = one.settled - sum(one.carriers.values())
-        if not self.law.lawful and abs(rest) > TOLERANCE:
+        if not self.law.lawful and abs(rest) > _NOISE:
             return replace(one, carriers={**one.carriers, HIDDEN: rest})
         return one
 
