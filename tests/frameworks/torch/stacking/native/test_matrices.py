@@ -26,12 +26,17 @@ def view(name: str, tensor: torch.Tensor) -> View:
     return View(name, tuple(tensor.shape), tuple(tensor.stride()))
 
 
-@pytest.mark.parametrize(("rows", "vectors", "turned", "bias"), [
-    (1, 1, False, ""), (4, 3, True, "columns"), (13, 4, False, "rows"), (13, 9, True, "columns"), (7, 2, True, ""),
+LONG = 2 * matrices.PANEL + 7
+
+
+@pytest.mark.parametrize(("rows", "vectors", "turned", "bias", "depth"), [
+    (1, 1, False, "", 5), (4, 3, True, "columns", 5), (13, 4, False, "rows", 5), (13, 9, True, "columns", 5),
+    (7, 2, True, "", 5), (29, 9, False, "columns", LONG), (29, 9, True, "rows", LONG), (3, 1, False, "", LONG),
+    (64, 8, False, "", matrices.PANEL),
 ])  # fmt: skip
-def test_products(rows, vectors, turned, bias):
-    left = random(5, rows).T if turned else random(rows, 5)
-    right, target = random(5, vectors * LANE), torch.zeros(rows, vectors * LANE, dtype=torch.float64)
+def test_products(rows, vectors, turned, bias, depth):
+    left = random(depth, rows).T if turned else random(rows, depth)
+    right, target = random(depth, vectors * LANE), torch.zeros(rows, vectors * LANE, dtype=torch.float64)
     across, down = random(vectors * LANE), random(rows)
     statements = matrices.product(
         view("t", target), view("l", left), view("r", right), view("a", across) if bias == "columns" else None, LANE,

@@ -1,11 +1,16 @@
 """Products of small matrices as C: tiles that stay in registers, unrolled, with all lengths known."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from lossgauge.frameworks.torch.stacking.native.compiler import processor
 from lossgauge.frameworks.torch.stacking.native.expressions import View
 
-ACCUMULATORS = 24
-"""Vectors of partial sums in one tile; with the vectors that feed them they fill the registers of AVX-512."""
+TILES = {"avx512": (4, 24), "avx2": (2, 12), "plain": (2, 12)}
+"""For each kind of processor: vectors side by side in a tile, and partial sums in all of it. With the vectors that feed
+them they fill its registers, which are 32 with AVX-512 and else 16."""
+PANEL = 256
+"""Rows of the right matrix gone through at a time: of so many a block of columns stays in the nearest cache."""
 
 
 def padded(length: int, lanes: int) -> int:
@@ -37,17 +42,12 @@ def product(target: View, left: View, right: View, bias: View | None, lanes: int
     """
     rows, depth = left.shape
     vectors = padded(target.shape[1], lanes) // lanes
+    most, sums = TILES[processor()]
     parts: list[str] = []
-    for first, wide in _split(vectors, _widest(vectors)):
-        most = max(1, ACCUMULATORS // wide)
-        tall = next((t for t in range(most, most // 2, -1) if rows % t == 0), most)
-        whole, rest = divmod(rows, tall)
-        if whole:
-            body = _tile(tall, wide, first, depth, target, left, right, bias, lanes, row_bias)
-            parts.append(f"for (long m = 0; m < {whole * tall}; m += {tall}) {{\n{body}\n}}")
-        if rest:
-            body = _tile(rest, wide, first, depth, target, left, right, bias, lanes, row_bias)
-            parts.append(f"{{ const long m = {whole * tall};\n{body}\n}}")
+    for first, wide in _split(vectors, _widest(vectors, most)):
+        tile = _Tile(wide, first * lanes, target, left, right, bias, lanes, row_bias)
+        parts += [tile.over(rows, max(1, sums // wide), start, min(start + PANEL, depth))
+                  for start in range(0, depth, PANEL)]  # fmt: skip
     return "\n".join(parts)
 
 
@@ -132,8 +132,8 @@ def packing(target: View, source: View, lanes: int) -> str:
     )
 
 
-def _widest(vectors: int) -> int:
-    return next(wide for wide in (4, 3, 2, 1) if vectors % wide == 0 or vectors > 8)
+def _widest(vectors: int, most: int) -> int:
+    return next(wide for wide in range(most, 0, -1) if vectors % wide == 0 or vectors > 2 * most)
 
 
 def _blocks(count: int, height: int = 4) -> list[tuple[tuple[int, int], int]]:
@@ -147,32 +147,61 @@ def _split(vectors: int, wide: int) -> Sequence[tuple[int, int]]:
     return [(first, min(wide, vectors - first)) for first in range(0, vectors, wide)]
 
 
-def _tile(
-    tall: int,
-    wide: int,
-    first: int,
-    depth: int,
-    target: View,
-    left: View,
-    right: View,
-    bias: View | None,
-    lanes: int,
-    row_bias: str | None,
-) -> str:
-    column = first * lanes
-    lines: list[str] = []
-    for j in range(wide):
-        begin = f"load({bias.base} + {column + j * lanes})" if bias else "splat(0)"
-        lines += [f"vec c{i}_{j} = {f'splat({row_bias}[m + {i}])' if row_bias else begin};" for i in range(tall)]
-    lines.append(f"const real *a = {left.base} + m * {left.strides[0]}, *b = {right.base} + {column};")
-    lines.append(f"for (long k = 0; k < {depth}; k++) {{")
-    lines += [f"const vec b{j} = load(b + k * {right.strides[0]} + {j * lanes});" for j in range(wide)]
-    for i in range(tall):
-        lines.append(f"{{ const vec x = splat(a[{i * left.strides[0]} + k * {left.strides[1]}]);")
-        lines += [f"c{i}_{j} = multiply_add(x, b{j}, c{i}_{j});" for j in range(wide)]
-        lines.append("}")
-    lines.append("}")
-    for i in range(tall):
-        place = f"{target.base} + (m + {i}) * {target.strides[0]} + {column}"
-        lines += [f"store({place} + {j * lanes}, c{i}_{j});" for j in range(wide)]
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class _Tile:
+    """A block of columns of a product, some rows of which are in registers at a time."""
+
+    wide: int
+    column: int
+    target: View
+    left: View
+    right: View
+    bias: View | None
+    lanes: int
+    row_bias: str | None
+
+    def over(self, rows: int, tall: int, start: int, end: int) -> str:
+        """All rows, for a part of the depth; sums that were begun are gone on with."""
+        whole, rest = divmod(rows, tall)
+        packed, lines = self.right.strides[0] > self.wide * self.lanes and rows > 2 * tall, list[str]()
+        if packed:
+            lines += [f"real panel[{(end - start) * self.wide * self.lanes}];", self._packing(start, end)]
+        if whole:
+            body = self._body(tall, start, end, packed)
+            lines.append(f"for (long m = 0; m < {whole * tall}; m += {tall}) {{\n{body}\n}}")
+        if rest:
+            lines.append(f"{{ const long m = {whole * tall};\n{self._body(rest, start, end, packed)}\n}}")
+        return "\n".join(["{", *lines, "}"])
+
+    def _packing(self, start: int, end: int) -> str:
+        """The block of columns laid out row after row: far apart, few of them would fit into the cache at a time."""
+        lanes, wide = self.lanes, self.wide
+        source = f"{self.right.base} + {self.column} + (k + {start}) * {self.right.strides[0]}"
+        copies = " ".join(
+            f"store(panel + (k * {wide} + {j}) * {lanes}, load({source} + {j * lanes}));" for j in range(wide)
+        )
+        return f"for (long k = 0; k < {end - start}; k++) {{ {copies} }}"
+
+    def _body(self, tall: int, start: int, end: int, packed: bool) -> str:
+        lanes, left, columns = self.lanes, self.left, range(self.wide)
+        step = self.wide * lanes if packed else self.right.strides[0]
+        right = "panel" if packed else f"{self.right.base} + {self.column} + {start} * {self.right.strides[0]}"
+        cells = [(i, j) for i in range(tall) for j in columns]
+        place = {(i, j): f"{self.target.base} + (m + {i}) * {self.target.strides[0]} + {self.column + j * lanes}"
+                 for i, j in cells}  # fmt: skip
+        lines = [f"vec c{i}_{j} = {f'load({place[i, j]})' if start else self._begin(i, j)};" for i, j in cells]
+        lines.append(
+            f"const real *a = {left.base} + m * {left.strides[0]} + {start} * {left.strides[1]}, *b = {right};"
+        )
+        lines.append(f"for (long k = 0; k < {end - start}; k++) {{")
+        lines += [f"const vec b{j} = load(b + k * {step} + {j * lanes});" for j in columns]
+        for i in range(tall):
+            lines.append(f"{{ const vec x = splat(a[{i * left.strides[0]} + k * {left.strides[1]}]);")
+            lines += [f"c{i}_{j} = multiply_add(x, b{j}, c{i}_{j});" for j in columns]
+            lines.append("}")
+        return "\n".join([*lines, "}", *(f"store({place[i, j]}, c{i}_{j});" for i, j in cells)])
+
+    def _begin(self, i: int, j: int) -> str:
+        if self.row_bias:
+            return f"splat({self.row_bias}[m + {i}])"
+        return f"load({self.bias.base} + {self.column + j * self.lanes})" if self.bias else "splat(0)"
