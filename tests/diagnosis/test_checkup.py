@@ -210,6 +210,26 @@ def test_gauges_name_what_is_known_and_leave_out_the_rest():
     assert None not in gauges.values()
 
 
+@pytest.mark.parametrize("count", [5, 6])
+def test_carriers_add_up_to_the_typical_elasticity(count: int):
+    def look(number: int):
+        parts = {"eps": 0.01 * number**2, "weight_decay": -0.02 * number}
+        return tuple(
+            seen(
+                tensor=place,
+                relative=size,
+                elasticity=sum(parts.values()) * size,
+                carriers={name: value * size for name, value in parts.items()},
+                estimated=("weight_decay",),
+            )
+            for place, size in enumerate((0.5, 1.0))
+        )
+
+    gauges = measure_gauges(Case(train(FELL[:count], look)))
+    assert sum(gauges["carriers"].values()) == pytest.approx(gauges["elasticity"], abs=1e-12)
+    assert gauges["carriers_estimated"] == ["weight_decay"]
+
+
 def test_shares_of_clipped_steps():
     gauges = measure_gauges(Case(train(clips=lambda step: Clip("max_norm", 1.0, 4.0 if step % 4 else 0.5))))
     assert gauges["share_clipped"] == 0.75

@@ -26,6 +26,12 @@ def test_elasticity_between_says_what_carries_it():
     assert said["elasticity"] == "0.70 (through eps 0.30, lr 0.20, max_norm 0.10, others 0.10)"
 
 
+def test_an_estimated_part_says_so():
+    said = told(elasticity=0.4, carriers={"eps": 0.1, "weight_decay": 0.3}, carriers_estimated=["weight_decay", "lr"])
+    assert said["elasticity"] == "0.40 (through weight_decay 0.30 (estimated), eps 0.10)"
+    assert "estimated" not in told(elasticity=0.4, carriers={"eps": 0.4})["elasticity"]
+
+
 @pytest.mark.parametrize(("value", "place"), [(2e-7, "below"), (1e-3, "within"), (0.5, "above")])
 def test_updates_are_compared_with_the_usual(value: float, place: str):
     assert f"({place} the usual" in told(relative_update=value)["update"]

@@ -157,7 +157,9 @@ def test_the_record_is_plain_data():
     _, optimizer = prepared("Adam")
     plain = json.loads(json.dumps(lossgauge.elasticity(optimizer).to_dict(), allow_nan=False))
     assert plain["schema"] == "lossgauge.elasticity/1"
-    assert set(plain["layers"][0]) == {"name", "elasticity", "instant", "parts", "update_norm", "gradient_norm"}
+    assert set(plain["layers"][0]) == {
+        "name", "elasticity", "instant", "parts", "update_norm", "gradient_norm", "estimated"
+    }  # fmt: skip
 
 
 def test_layers_count_by_what_they_move():

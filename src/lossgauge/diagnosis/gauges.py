@@ -25,6 +25,7 @@ def measure_gauges(case: Case) -> dict[str, Any]:
         "elasticity_instant": case.typical(case.instant),
         "elasticity_missing": _why_no_elasticity(case),
         "carriers": _carriers(case),
+        "carriers_estimated": _estimated(case) or None,
         "relative_update": case.typical(case.relative_update),
         "share_below_epsilon": case.typical(case.dominated),
         "gradient_norm": case.typical(case.gradient_norm),
@@ -58,17 +59,17 @@ def _why_no_elasticity(case: Case) -> str | None:
 
 
 def _carriers(case: Case) -> dict[str, float] | None:
-    """The parts of the elasticity by hyperparameter, each tensor weighted with the square of its update."""
-    parts: dict[str, float] = {}
-    weight = 0.0
-    for sample in case.later:
-        for tensor in sample.tensors:
-            size = (tensor.update_norm or 0.0) * (tensor.update_norm or 0.0)
-            if tensor.carriers and size and math.isfinite(size):
-                weight += size
-                for name, value in tensor.carriers.items():
-                    parts[name] = parts.get(name, 0.0) + value * size
-    return {name: value / weight for name, value in parts.items()} if weight else None
+    """The parts of the typical elasticity by hyperparameter: those of the sample in the middle, or of the two there."""
+    known = [(e, sample) for sample in case.later if (e := case.elasticity(sample)) is not None and not math.isnan(e)]
+    known.sort(key=lambda pair: pair[0])
+    middle = [case.carriers(sample) for _, sample in known[(len(known) - 1) // 2 : len(known) // 2 + 1]]
+    names = dict.fromkeys(name for parts in middle for name in parts)
+    return {name: sum(parts.get(name, 0.0) for parts in middle) / len(middle) for name in names} or None
+
+
+def _estimated(case: Case) -> list[str]:
+    """The carriers whose part rests on an estimate of what the states hold."""
+    return list(dict.fromkeys(n for sample in case.later for tensor in sample.tensors for n in tensor.estimated))
 
 
 def _say_term(functions: tuple[str, ...], reduction: str, factor: float) -> str:

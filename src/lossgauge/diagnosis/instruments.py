@@ -173,6 +173,20 @@ class Instruments:
         """
         return _weighted((t.elasticity, t.update_norm) for t in sample.tensors)
 
+    def carriers(self, sample: Sample) -> dict[str, float]:
+        """The parts of `elasticity`, each tensor weighted with the square of its update.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            By hyperparameter; they add up to the elasticity of the sample. Empty where it was not taken.
+        """
+        known = [tensor for tensor in sample.tensors if tensor.elasticity is not None]
+        names = dict.fromkeys(name for tensor in known for name in tensor.carriers)
+        parts = {n: _weighted((t.carriers.get(n, 0.0), t.update_norm) for t in known) for n in names}
+        return {name: part for name, part in parts.items() if part is not None}
+
     def instant(self, sample: Sample) -> float | None:
         """Elasticity with the states held fixed, each tensor weighted with the square of its update.
 

@@ -18,6 +18,8 @@ class LayerElasticity:
         parts: The parts of `elasticity` by hyperparameter, −k_h·∂log‖Δw‖/∂log h; they add up to it.
         update_norm: ‖Δw‖ of the step, in W; None where it could not be found.
         gradient_norm: ‖g‖, in L/W; None where there is no gradient.
+        estimated: The hyperparameters whose part, and `elasticity` with it, is an estimate: what of the moments came
+            from a coupled weight decay and what from gradients is judged by the present weights. Empty: exact.
     """
 
     name: str
@@ -26,6 +28,7 @@ class LayerElasticity:
     parts: Mapping[str, float] = field(default_factory=dict[str, float])
     update_norm: float | None = None
     gradient_norm: float | None = None
+    estimated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class StepElasticity:
         layers: The weight tensors that have a gradient.
         verdict: The verdict on the optimizer's law.
         notes: What else the reader should know.
+        estimated: The hyperparameters whose part is an estimate in some layer.
     """
 
     optimizer: str
@@ -49,6 +53,7 @@ class StepElasticity:
     layers: tuple[LayerElasticity, ...] = ()
     verdict: str = ""
     notes: tuple[str, ...] = ()
+    estimated: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the schema version.
@@ -56,13 +61,16 @@ class StepElasticity:
         Returns:
             A JSON-ready dictionary.
         """
-        layers = [{**vars(layer), "parts": dict(layer.parts)} for layer in self.layers]
+        layers = [
+            {**vars(layer), "parts": dict(layer.parts), "estimated": list(layer.estimated)} for layer in self.layers
+        ]
         return {
             "schema": SCHEMA,
             **vars(self),
             "parts": dict(self.parts),
             "layers": layers,
             "notes": list(self.notes),
+            "estimated": list(self.estimated),
         }
 
 

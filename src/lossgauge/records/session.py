@@ -136,8 +136,10 @@ class TensorSample:
         unsquared: The share of elements with g ≠ 0 whose second moment is exactly 0 or subnormal (g² underflowed).
         lost: The share of elements whose intended update is not zero but was rounded away (below half an ulp of w).
         elasticity: Settled elasticity ∂log‖Δw‖/∂log α of this tensor's step.
-        carriers: Its exact parts by hyperparameter: E_α = −Σ k_h·E_h; they add up to `elasticity`.
+        carriers: Its parts by hyperparameter: E_α = −Σ k_h·E_h; they add up to `elasticity`.
         instant: Instant elasticity: the states held fixed.
+        estimated: The carriers whose part, and `elasticity` with it, rests on an estimate of what a state holds
+            (coupled L2 within the moments); all else is exact.
     """
 
     tensor: int
@@ -154,6 +156,7 @@ class TensorSample:
     elasticity: float | None = None
     carriers: Mapping[str, float] = field(default_factory=dict[str, float])
     instant: float | None = None
+    estimated: tuple[str, ...] = ()
 
     @property
     def relative_update(self) -> float | None:

@@ -41,17 +41,20 @@ def _say_elasticity(gauges: Mapping[str, Any]) -> str:
     like = "like SGD" if 0.9 < elasticity < 1.1 else ""
     meaning = "the loss multiplier cancels" if abs(elasticity) < 0.02 else like
     carriers = gauges.get("carriers")
-    parts = _say_carriers(cast("Mapping[str, Any]", carriers)) if isinstance(carriers, Mapping) else ""
+    guessed = gauges.get("carriers_estimated")
+    estimated = cast("Sequence[Any]", guessed) if isinstance(guessed, (list, tuple)) else ()
+    parts = _say_carriers(cast("Mapping[str, Any]", carriers), estimated) if isinstance(carriers, Mapping) else ""
     notes = [note for note in (meaning, parts) if note]
     return f"{elasticity:.2f}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def _say_carriers(carriers: Mapping[str, Any]) -> str:
+def _say_carriers(carriers: Mapping[str, Any], estimated: Sequence[Any]) -> str:
     read = {name: number for name, value in carriers.items() if (number := read_number(value)) is not None}
     large = sorted((name for name in read if abs(read[name]) >= SMALLEST), key=lambda name: -abs(read[name]))
     told = {name: read.pop(name) for name in large[:MOST_CARRIERS]}
     told |= {"others": rest} if told and abs(rest := sum(read.values())) >= SMALLEST else {}
-    return "through " + ", ".join(f"{name} {value:.2f}" for name, value in told.items()) if told else ""
+    said = [f"{name} {value:.2f}" + (" (estimated)" if name in estimated else "") for name, value in told.items()]
+    return "through " + ", ".join(said) if said else ""
 
 
 def _say_update(gauges: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ def elasticity(optimizer: Any, law_of: Callable[[Any], Law] | None = None) -> St
     hyperparameter, E = −Σ k_h·∂log‖Δw‖/∂log h. Nothing is run again: the optimizer's own step is made on copies, and
     the live one, its weights, its states and all random generators stay as they are. E is that of the step at hand,
     as if α had always been there and had led to these weights; what was done to the gradients before (a clip that
-    binds takes the whole factor out, a scaler is to be undone) is not part of it.
+    binds takes the whole factor out, a scaler is to be undone) is not part of it. Where a coupled weight decay is mixed
+    into the moments, its part is an estimate from the present weights, and named under `estimated`.
 
     Args:
         optimizer: A live optimizer between `backward()` (after unscaling and clipping) and `step()`; wrappers that keep

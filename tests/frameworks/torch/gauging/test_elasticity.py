@@ -91,6 +91,26 @@ def test_where_a_history_can_only_be_divided_by_estimate_it_is_near(case: Case, 
         assert sample.elasticity == pytest.approx(wanted, abs=close, rel=0.15)
 
 
+@pytest.mark.parametrize("steps", [1, 20])
+@pytest.mark.parametrize("case", [case for case in LAWFUL if case.name != "Muon"] + DECAYING, ids=str)
+def test_what_is_not_called_an_estimate_is_exact(case: Case, steps: int):
+    samples, stream = recorded(case, steps)
+    wanted = defined(case, stream)
+    for sample, exact in zip(observed_whole(samples), observed_whole(wanted), strict=True):
+        assert sample.estimated or sample.elasticity == pytest.approx(exact, abs=2e-6)
+    assert all(set(sample.estimated) <= set(sample.carriers) for sample in samples)
+    assert not any(sample.estimated for sample in samples) or (steps > 1 and case not in EXACT)
+
+
+@pytest.mark.parametrize("case", DECAYING, ids=str)
+def test_what_a_coupled_decay_put_into_the_moments_is_called_an_estimate(case: Case):
+    samples, _ = recorded(case, 20)
+    without, _ = recorded(replace(case, settings=case.settings | {"weight_decay": 0.0}), 20)
+    mixed = case.name in ("SGD", "Adam", "RMSprop", "Adagrad")  # ASGD has no moments
+    assert any("weight_decay" in sample.estimated for sample in samples) == mixed
+    assert not any("weight_decay" in sample.estimated for sample in without)
+
+
 def test_without_the_division_a_settled_history_would_be_wrong():
     case = Case("Adagrad", dict(eps=1e-2, initial_accumulator_value=0.1))
     samples, _ = recorded(case, 20)

@@ -53,7 +53,8 @@ def measure_current_step(optimizer: Any, law: Law) -> StepElasticity:
     settled, instant, parts = combine_layers(layers)
     target = canonical_target(type(optimizer))
     notes = _say_missing(layers, why_untried(optimizer))
-    return StepElasticity(target, settled, instant, parts, layers, str(law.verdict), notes)
+    estimated = tuple(dict.fromkeys(name for layer in layers for name in layer.estimated)) if parts else ()
+    return StepElasticity(target, settled, instant, parts, layers, str(law.verdict), notes, estimated)
 
 
 def _say_missing(layers: Sequence[LayerElasticity], untried: str) -> tuple[str, ...]:
@@ -77,4 +78,4 @@ def _describe(name: str, one: Sighting, tried: Elasticity) -> LayerElasticity:
     if tried.intended is not None:
         # Of a large tensor some elements are observed; the others move as much on average.
         norm = float(np.linalg.norm(tried.intended)) * (one.moving / max(len(tried.intended), 1)) ** 0.5
-    return LayerElasticity(name, tried.settled, tried.instant, tried.carriers, norm, one.gradient_norm)
+    return LayerElasticity(name, tried.settled, tried.instant, tried.carriers, norm, one.gradient_norm, tried.estimated)

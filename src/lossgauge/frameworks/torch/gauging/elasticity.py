@@ -7,7 +7,7 @@ stay as they are.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,12 +40,15 @@ class Elasticity:
         settled: E with the history scaled too, dimensionless.
         instant: E with the states held fixed, dimensionless.
         carriers: The parts of `settled` by hyperparameter; they add up to it.
+        estimated: The hyperparameters whose part, and with it `settled`, rests on how a state divides between gradients
+            and settings: an estimate from the present weights and moments. Empty where all of it is exact.
         intended: Δw of the observed elements in W, in float64: what the step would be without rounding.
     """
 
     settled: float | None = None
     instant: float | None = None
     carriers: Mapping[str, float] = field(default_factory=dict[str, float])
+    estimated: tuple[str, ...] = ()
     intended: np.ndarray | None = None
 
 
@@ -123,9 +126,10 @@ class _Differences:
                 else [0.0] * len(self.pieces)
             )
             parts[name] = [None if slope is None else 0.0 - float(power) * slope for slope in slopes]
+        found = [{n: v for n, column in parts.items() if (v := column[i]) is not None} for i in range(len(self.pieces))]
         return [
-            Elasticity(settled[i], instant[i], {n: v for n, column in parts.items() if (v := column[i]) is not None})
-            for i in range(len(self.pieces))
+            Elasticity(settled[i], instant[i], carriers, _felt(carriers, guessed))
+            for i, (carriers, guessed) in enumerate(zip(found, self.trials.estimated(), strict=True))
         ]
 
     def _slopes(self, change: Change, width: float) -> list[float | None]:
@@ -151,13 +155,18 @@ class _Differences:
     def _settle(self, one: Elasticity) -> Elasticity:
         """Say nothing where the parts contradict the law; where there is none, name what they leave over."""
         if self.law is None or one.settled is None:
-            return replace(one, carriers={})
+            return replace(one, carriers={}, estimated=())
         if not self._adds_up(one):
             return Elasticity()
         rest = one.settled - sum(one.carriers.values())
         if not self.law.lawful and abs(rest) > _NOISE:
             return replace(one, carriers={**one.carriers, HIDDEN: rest})
         return one
+
+
+def _felt(carriers: Mapping[str, float], estimated: Set[str]) -> tuple[str, ...]:
+    """The hyperparameters with an estimated part that is not zero."""
+    return tuple(name for name, part in carriers.items() if name in estimated and abs(part) > _NOISE)
 
 
 def _slope(high: float, low: float, width: float) -> float | None:

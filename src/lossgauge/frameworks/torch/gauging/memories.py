@@ -27,11 +27,14 @@ class Part:
         value: The summand, in the unit of the state.
         alpha: Its power of α; one for each element where elements differ.
         settings: Its powers of hyperparameters.
+        estimated: Whether how much of the state it is, or its powers, are judged by the present weights and moments;
+            the past that led to the state is not kept.
     """
 
     value: Any
     alpha: Power = 0.0
     settings: Mapping[str, Power] = field(default_factory=dict[str, Power])
+    estimated: bool = False
 
 
 _PROPORTIONAL = {"eta": "lr"}
@@ -70,7 +73,8 @@ def _parts(name: str, value: Any, piece: Piece, law: Law) -> tuple[Part, ...]:
     contained: tuple[Part, ...] = ()
     setting = piece.group.get(source)
     if isinstance(setting, float) and setting > 0 and float(law.exponents.get(source, 0)) == power:
-        contained = (Part(value.clamp(max=setting), 0.0, {source: 1.0}),)
+        kept = Part(value.clamp(max=setting), 0.0, {source: 1.0}, estimated=name == "exp_inf")  # a maximum forgets
+        contained = (kept,)
         value = value - contained[0].value
     return contained + _data_and_decay(name, value, piece, law)
 
@@ -79,7 +83,7 @@ def _past_squares(value: Tensor, piece: Piece) -> tuple[Part, ...]:
     """Adadelta's steps g·√(acc + ε)/√(v + ε) start from ε: what the denominator takes of α is missing in their size."""
     eps, square = float(piece.group["eps"]), piece.state["square_avg"]
     reached = 2 * ((value + eps) / (square + eps)).clamp(max=1.0)
-    return (Part(value, reached, {"eps": 1.0 - reached / 2}),)
+    return (Part(value, reached, {"eps": 1.0 - reached / 2}, estimated=True),)
 
 
 def _past_steps(value: Tensor, piece: Piece, law: Law) -> tuple[Part, ...]:
@@ -95,9 +99,10 @@ def _past_steps(value: Tensor, piece: Piece, law: Law) -> tuple[Part, ...]:
     data = {"eps": -reached}
     decay = _coupled_decay(piece, law)
     if not decay:
-        return (Part(value, reached, data),)
+        return (Part(value, reached, data, estimated=True),)
     pulled = _gathered("momentum_buffer", piece) * decay * piece.weight / size
-    return Part(value - pulled, reached, data), Part(pulled, reached - 1.0, {**data, "weight_decay": 1.0})
+    pull = Part(pulled, reached - 1.0, {**data, "weight_decay": 1.0}, estimated=True)
+    return Part(value - pulled, reached, data, estimated=True), pull
 
 
 def _data_and_decay(name: str, value: Tensor, piece: Piece, law: Law) -> tuple[Part, ...]:
@@ -108,8 +113,10 @@ def _data_and_decay(name: str, value: Tensor, piece: Piece, law: Law) -> tuple[P
         return (Part(value, power),)
     pull = decay * piece.weight
     weight = _gathered(name, piece)
+    if not weight:  # an accumulator before its first gradient
+        return (Part(value, power),)
     if power == 1 and name in _MEANS:
-        return Part(value - weight * pull, 1.0), Part(weight * pull, 0.0, {"weight_decay": 1.0})
+        return Part(value - weight * pull, 1.0), Part(weight * pull, 0.0, {"weight_decay": 1.0}, estimated=True)
     if power == 2 and name in _SQUARES:
         own = torch.minimum(weight * pull**2, value)
         cross = 2 * weight * pull * _mean_gradient(piece, pull)
@@ -118,8 +125,8 @@ def _data_and_decay(name: str, value: Tensor, piece: Piece, law: Law) -> tuple[P
         cross = torch.where(possible, cross, torch.zeros_like(cross))
         return (
             Part(value - own - cross, 2.0),
-            Part(cross, 1.0, {"weight_decay": 1.0}),
-            Part(own, 0.0, {"weight_decay": 2.0}),
+            Part(cross, 1.0, {"weight_decay": 1.0}, estimated=True),
+            Part(own, 0.0, {"weight_decay": 2.0}, estimated=True),
         )
     return (Part(value, power),)
 

@@ -238,6 +238,7 @@ def _sample(
         lost=None if tried.intended is None else lost_share(weight, update, tried.intended, one.format),
         elasticity=tried.settled,
         carriers=tried.carriers,
+        estimated=tried.estimated,
         instant=tried.instant,
     )
 

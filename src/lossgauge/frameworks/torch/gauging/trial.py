@@ -72,6 +72,18 @@ class Trials:
         self.memories = [{} if law is None else take_apart(one.piece, law) for one in self.bundles]
         self._starts = [one.piece.weight for one in self.bundles]
 
+    def estimated(self) -> list[frozenset[str]]:
+        """Which settings' share of the states is an estimate.
+
+        Returns:
+            For each piece the hyperparameters that an estimated part of one of its states depends on.
+        """
+        found = [
+            frozenset(name for parts in memory.values() for part in parts if part.estimated for name in part.settings)
+            for memory in self.memories
+        ]
+        return self._in_order([names] * len(one.members) for one, names in zip(self.bundles, found, strict=True))
+
     def start_from_zero(self, places: Set[int]) -> None:
         """Let the weights of some pieces be zero from now on.
 
