@@ -4,7 +4,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from lossgauge.records.sweep import Workload
-from lossgauge.records.sweep_summary import Best, Breach, OptimizerSummary, SweepSummary
+from lossgauge.records.sweep_summary import Best, Breach, Fallback, OptimizerSummary, SweepSummary
 from lossgauge.reports.text_sweep import render_sweep
 
 BEST = Best(3, 0.0458123, "1/256", "float32", {"lr": 0.00390625, "eps": 1e-6}, {"eps/α": 2.56e-4}, 4)
@@ -92,6 +92,11 @@ def test_failures_are_listed_and_times_are_short():
     assert "failed RuntimeError: no memory" in text
     assert "and 3 more to settle what was in doubt: 5.6 h" in text
     assert ": 0.1 s" in shown(replace(SUMMARY, seconds=0.001))
+
+
+def test_what_did_not_go_the_fastest_way_says_why():
+    text = shown(replace(SUMMARY, fallbacks=(Fallback("serial", "the model: it draws random numbers", 1, ("Adam",)),)))
+    assert "serial 1 run (Adam): the model: it draws random numbers" in text
 
 
 def test_counts_are_spelled_and_long_times_have_units_of_their_own():

@@ -149,7 +149,7 @@ class Outcome:
         curve: The loss per unit of loss at `Workload.marks`, as far as it came.
         digest: A digest of the bytes of the final weights; empty where there are none.
         engine: What ran it: `compiled`, `stacked`, `serial` or `cuda`.
-        message: Why it failed, in one line.
+        message: Why it failed, or why it did not go a faster way, in one line.
     """
 
     status: str

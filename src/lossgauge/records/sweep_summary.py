@@ -86,6 +86,23 @@ class Breach:
 
 
 @dataclass(frozen=True)
+class Fallback:
+    """Runs that did not go the fastest way.
+
+    Args:
+        engine: The way they went.
+        reason: Why, in one line.
+        runs: How many.
+        labels: Of which optimizers.
+    """
+
+    engine: str
+    reason: str
+    runs: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SweepSummary:
     """A sweep.
 
@@ -105,6 +122,7 @@ class SweepSummary:
         trials: How many settings whose symmetry was in doubt were run to settle it.
         breaches: Those that were not confirmed.
         failures: Why settings could not be run, each reason once.
+        fallbacks: What did not go the fastest way, and why.
         store: The file that keeps everything.
     """
 
@@ -123,6 +141,7 @@ class SweepSummary:
     trials: int = 0
     breaches: tuple[Breach, ...] = ()
     failures: tuple[str, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
     store: str = ""
 
     @property

@@ -124,9 +124,16 @@ def _list_lines(plain: Mapping[str, Any], optimizers: Sequence[Mapping[str, Any]
         text = f"{breach['setting']} against {breach['standing']}, promised {breach['kind']}: {breach['difference']}"
         lines.append(("not confirmed", text))
     lines += [("failed", text) for text in list(plain.get("failures", ()))[:FEW]]
+    lines += [(one["engine"], _say_fallback(one)) for one in list(plain.get("fallbacks", ()))[:FEW]]
     lines += [("not reused", f"{one['label']}: {one['obstacle']}") for one in optimizers if one.get("obstacle")]
     lines += [("note", text) for text in plain.get("notes", ())]
     return [*lines, ("store", plain.get("store", ""))]
+
+
+def _say_fallback(one: Mapping[str, Any]) -> str:
+    labels = one["labels"]
+    whose = spell_list(labels) if len(labels) <= FEW else f"{len(labels)} optimizers"
+    return f"{_count(one['runs'], 'run')} ({whose}): {one['reason']}"
 
 
 def _spell_time(seconds: float) -> str:

@@ -9,7 +9,7 @@ from lossgauge.experiments.sweeping.reuse import share_runs
 from lossgauge.experiments.sweeping.store import Audit, Batch, Store
 from lossgauge.experiments.sweeping.summary import say_setting, summarise_plan, summarise_store
 from lossgauge.records.sweep import Plan, Setting
-from lossgauge.records.sweep_summary import SweepSummary
+from lossgauge.records.sweep_summary import Fallback, SweepSummary
 from tests.experiments.sweeping import descent
 from tests.experiments.sweeping.sweeps import WORKLOAD, Here, sgd_plan, table_law
 
@@ -70,6 +70,21 @@ def test_what_could_not_be_run_is_counted_with_what_it_stands_for():
     assert summary.failed == 28
     assert summary.failures == ("RuntimeError: this model cannot be trained",)
     assert not summary.sound
+
+
+def test_why_runs_did_not_go_the_fastest_way_is_told_once():
+    def slowly(workload, settings, **rest):
+        outcomes = descent.run_settings(workload, settings, **rest)
+        return [replace(o, message="no compiler" if s.seed else "") for o, s in zip(outcomes, settings, strict=True)]
+
+    plan, store = sgd_plan(seeds=2), Store(None)
+    shares, obstacles = share_runs(plan, LAWS, True, False)
+    store.begin(plan, shares, {"rounding": "reuse"})
+    drive(plan, store, Here(slowly), 0)
+    summary = summarise_store(plan, store, obstacles, LAWS, "here", 1.0)
+    assert summary.fallbacks == (Fallback("descent", "no compiler", summary.distinct_runs // 2, ("SGD",)),)
+    assert summary.failures == ()
+    assert SweepSummary.from_dict(summary.to_dict()).fallbacks == summary.fallbacks
 
 
 def test_a_breach_names_both_settings():

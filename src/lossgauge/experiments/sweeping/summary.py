@@ -12,8 +12,8 @@ from lossgauge.experiments.sweeping.store import Store
 from lossgauge.laws.equivalence import dimensionless_groups
 from lossgauge.laws.law import Law
 from lossgauge.laws.spelling import spell_alpha, spell_value
-from lossgauge.records.sweep import DIVERGED, FAILED, FINISHED, Plan, Setting, SweepRow
-from lossgauge.records.sweep_summary import Best, Breach, OptimizerSummary, SweepSummary
+from lossgauge.records.sweep import DIVERGED, FAILED, FINISHED, Outcome, Plan, Setting, SweepRow
+from lossgauge.records.sweep_summary import Best, Breach, Fallback, OptimizerSummary, SweepSummary
 
 
 def summarise_plan(
@@ -87,7 +87,19 @@ def summarise_store(
         trials=sum(rows[number].reused != "" for number in outcomes),
         breaches=tuple(breaches),
         failures=tuple(dict.fromkeys(failures)),
+        fallbacks=_find_fallbacks(rows, outcomes),
         store="" if store.path is None else str(store.path),
+    )
+
+
+def _find_fallbacks(rows: Sequence[SweepRow], outcomes: Mapping[int, Outcome]) -> tuple[Fallback, ...]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for number, outcome in outcomes.items():
+        if outcome.message and outcome.status != FAILED:
+            found.setdefault((outcome.engine, outcome.message), []).append(rows[number].label)
+    return tuple(
+        Fallback(engine, reason, len(labels), tuple(dict.fromkeys(labels)))
+        for (engine, reason), labels in sorted(found.items(), key=lambda item: -len(item[1]))
     )
 
 

@@ -113,7 +113,11 @@ def test_what_cannot_be_stacked_runs_serially_and_says_so(target, tier):
     settings = [Setting(target, {"lr": 0.01}), Setting(target, {"lr": 0.02}, seed=1)]
     outcomes = run_settings(work, settings, tier=tier)
     assert {outcome.engine for outcome in outcomes} == {"serial"}
-    assert outcomes == run_settings(work, settings, tier="serial")
+    alone = run_settings(work, settings, tier="serial")
+    assert [replace(outcome, message="") for outcome in outcomes] == alone
+    reasons = {outcome.message for outcome in outcomes}
+    assert len(reasons) == 1
+    assert bool(reasons.pop()) is (tier != "serial")
     assert {outcome.status for outcome in outcomes} == {"finished"}
 
 
@@ -170,13 +174,24 @@ def test_batches_of_different_sizes_are_stacked():
         assert np.allclose(fast.curve, slow.curve, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("model", "loss", "engine", "reason"), [
+    ("with_dropout", "mse", "serial", "the model: it draws random numbers"),
+    ("with_branch", "mse", "serial", "the model: its code branches on the numbers of a tensor"),
+    ("with_batch_norm", "mse", "stacked", "the model: buffers or frozen weights"),
+    ("mlp-16-8-1", "mse", "compiled", ""),
+])  # fmt: skip
+def test_it_says_why_a_model_does_not_go_the_fastest_way(model, loss, engine, reason):
+    (outcome,) = run_settings(workload(model, loss), [Setting(ADAM)])
+    assert (outcome.engine, outcome.message) == (engine, reason)
+
+
 def test_without_a_compiler_it_is_stacked_and_says_so(monkeypatch: pytest.MonkeyPatch):
     for function in (compiler.compiler, compiler.library, training.native_model, training.native_refusal):
         function.cache_clear()
     monkeypatch.setenv("LOSSGAUGE_COMPILER", "none")
     try:
         outcomes = run_settings(SMALL, [Setting(ADAM)], tier="compiled")
-        assert [outcome.engine for outcome in outcomes] == ["stacked"]
+        assert [(outcome.engine, outcome.message) for outcome in outcomes] == [("stacked", "there is no C compiler")]
     finally:
         for function in (compiler.compiler, training.native_model, training.native_refusal):
             function.cache_clear()

@@ -11,7 +11,7 @@ from torch import Tensor
 from lossgauge.errors import InputError
 from lossgauge.frameworks.torch.stacking.chunks import Chunk, replicas_in_cache
 from lossgauge.frameworks.torch.stacking.devices import KIND, accelerator, repeatable
-from lossgauge.frameworks.torch.stacking.groups import grouped, key_of, parts_of
+from lossgauge.frameworks.torch.stacking.groups import grouped, key_of, parts_of, trained_apart
 from lossgauge.frameworks.torch.stacking.layout import Layout
 from lossgauge.frameworks.torch.stacking.native.training import (
     NoCompiler,
@@ -22,9 +22,10 @@ from lossgauge.frameworks.torch.stacking.native.training import (
 from lossgauge.frameworks.torch.stacking.on_device import replicas_on_device, train_on_device
 from lossgauge.frameworks.torch.stacking.precisions import weight_format
 from lossgauge.frameworks.torch.stacking.program import Recording, Unstackable
+from lossgauge.frameworks.torch.stacking.reasons import explained, is_built, is_refused, say_refusal
 from lossgauge.frameworks.torch.stacking.recording import record
 from lossgauge.frameworks.torch.stacking.replicated import Divided
-from lossgauge.frameworks.torch.stacking.serial import build_optimizer, run_serially
+from lossgauge.frameworks.torch.stacking.serial import run_serially
 from lossgauge.frameworks.torch.stacking.tensorwise import TensorwiseUpdate, acts_tensorwise
 from lossgauge.frameworks.torch.stacking.trial import acts_elementwise, examine
 from lossgauge.frameworks.torch.stacking.updates import StackedUpdate, Update
@@ -122,20 +123,20 @@ class _Run:
         precision = settings[0].precision
         way = self._way(precision)
         if way == "serial":
-            return self._serially(settings)
+            return self._serially(settings, self._why_not("stacked", precision))
         layout = Layout.of(self.material.model(settings[0].seed, weight_format(precision)))
         try:
             recording = record(settings, layout.width, self.material.workload.steps, weight_format(precision))
             if not self._tried(settings, layout):
-                return self._tensorwise(settings, layout)
+                return self._tensorwise(settings, layout, "the optimizer does not act on every element alone")
         except Divided as division:
             return self._divided(settings, division.mask, self.group)
-        except Unstackable:
-            return self._tensorwise(settings, layout)
+        except Unstackable as reason:
+            return self._tensorwise(settings, layout, f"the optimizer: {reason}")
         except Exception:  # of one setting's numbers, or because weights are expected to have a shape
-            refused = np.array([_is_refused(setting, layout) for setting in settings])
+            refused = np.array([is_refused(setting, layout) for setting in settings])
             if len(settings) == 1 or refused.all():
-                return self._tensorwise(settings, layout)
+                return self._tensorwise(settings, layout, "the optimizer takes no row of weights")
             half = np.arange(len(settings)) < len(settings) // 2
             return self._divided(settings, refused if refused.any() else half, self.group)
         if way == KIND:
@@ -143,9 +144,9 @@ class _Run:
         if way == "compiled":
             try:
                 return train_natively(self.material, settings, recording, self.progress)
-            except (NoCompiler, Untranslatable):
-                pass
-        return self._stacked(settings, layout, recording)
+            except (NoCompiler, Untranslatable) as reason:
+                return explained(self._stacked(settings, layout, recording), f"the optimizer: {reason}")
+        return explained(self._stacked(settings, layout, recording), self._why_not("compiled", precision))
 
     def _way(self, precision: str) -> str:
         """The fastest way the model can go; it depends on nothing else, so that a setting always goes the same."""
@@ -158,6 +159,17 @@ class _Run:
             return "serial"
         found = examine(workload, precision)
         return "stacked" if not found.refusal and (found.light or self.tier == "stacked") else "serial"
+
+    def _why_not(self, way: str, precision: str) -> str:
+        """Why the model does not go this way; empty where it was not allowed to."""
+        if self.tier == "serial" or (way == "compiled" and self.tier == "stacked"):
+            return ""
+        if way == "compiled":
+            return say_refusal(native_refusal(self.material.workload, precision))
+        found = examine(self.material.workload, precision)
+        if not found.refusal:
+            return f"the model: {found.work} numbers in a step, too many to gain by stacking"
+        return say_refusal(found.refusal)
 
     def _stacked(self, settings: Sequence[Setting], layout: Layout, recording: Recording) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -194,17 +206,17 @@ class _Run:
         parts = [[int(place) for place in part] for part in np.array_split(np.arange(count), -(-count // most))]
         return [part * 2 if len(part) == 1 else part for part in parts]
 
-    def _tensorwise(self, settings: Sequence[Setting], layout: Layout) -> list[Outcome]:
+    def _tensorwise(self, settings: Sequence[Setting], layout: Layout, why: str) -> list[Outcome]:
         """Where an optimizer does not act on every element alone: by stacks of weight tensors, or one by one."""
         found = examine(self.material.workload, settings[0].precision)
         if found.refusal or not (found.light or self.tier == "stacked"):
-            return self._serially(settings)
+            return self._serially(settings, f"{why}; {self._why_not('stacked', settings[0].precision)}")
         dtype = weight_format(settings[0].precision)
-        built = np.array([_is_built(setting, layout, dtype) for setting in settings])
+        built = np.array([is_built(setting, layout, dtype) for setting in settings])
         if not built.any():
-            return self._serially(settings)
+            return self._serially(settings, why)
         if not built.all():
-            return self._divided(settings, built, partial(self._tensorwise, layout=layout))
+            return self._divided(settings, built, partial(self._tensorwise, layout=layout, why=why))
         for numbers in (True, False):
             parts = parts_of(settings, numbers)
             key = (*key_of(settings[0]), layout, numbers)
@@ -212,8 +224,9 @@ class _Run:
                 largest = [settings[place] for place in max(parts, key=len)]
                 _TRIALS[key] = acts_tensorwise(largest, layout, dtype, numbers)
             if _TRIALS[key]:
-                return _trained_apart(settings, parts, partial(self._by_tensors, layout=layout, numbers=numbers))
-        return self._serially(settings)
+                by_tensors = partial(self._by_tensors, layout=layout, numbers=numbers)
+                return explained(trained_apart(settings, parts, by_tensors), "" if self.tier == "stacked" else why)
+        return self._serially(settings, why)
 
     def _by_tensors(self, settings: Sequence[Setting], layout: Layout, numbers: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -228,7 +241,7 @@ class _Run:
                 found = Chunk(self.material, chosen, layout, updating).train(lambda steps: None)
             except Exception as error:  # weights decided something, or one replica's numbers: again, without the others
                 if len(several) == 1:
-                    outcomes += self._serially(several)
+                    outcomes += self._serially(several, f"the optimizer: {_name(error)}")
                     continue
                 mask = error.mask if isinstance(error, Divided) else np.arange(len(several)) < len(several) // 2
                 outcomes += self._divided(several, mask, lambda side: self._by_tensors(side, layout, numbers))
@@ -237,18 +250,18 @@ class _Run:
                 self.progress(len(several) * self.material.workload.steps)
         return outcomes
 
-    def _serially(self, settings: Sequence[Setting]) -> list[Outcome]:
+    def _serially(self, settings: Sequence[Setting], why: str) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for setting in settings:
             outcomes.append(run_serially(self.material, setting))
             self.progress(self.material.workload.steps)
-        return outcomes
+        return explained(outcomes, "" if self.tier == "serial" else why)
 
     def _divided(
         self, settings: Sequence[Setting], mask: np.ndarray, train: Callable[[list[Setting]], list[Outcome]]
     ) -> list[Outcome]:
         sides = [[int(place) for place in np.flatnonzero(side)] for side in (mask, ~mask)]
-        return _trained_apart(settings, [side for side in sides if side], train)
+        return trained_apart(settings, [side for side in sides if side], train)
 
     def _tried(self, settings: Sequence[Setting], layout: Layout) -> bool:
         key = (*key_of(settings[0]), layout)
@@ -257,29 +270,6 @@ class _Run:
         return _TRIALS[key]
 
 
-def _is_refused(setting: Setting, layout: Layout) -> bool:
-    """Whether even one step of this setting alone cannot be recorded."""
-    try:
-        record([setting], layout.width, 1, weight_format(setting.precision))
-    except Exception:
-        return True
-    return False
-
-
-def _is_built(setting: Setting, layout: Layout, dtype: torch.dtype) -> bool:
-    """Whether the optimizer accepts these hyperparameters and weights of these shapes."""
-    try:
-        build_optimizer(setting, [torch.nn.Parameter(torch.zeros(p.shape, dtype=dtype)) for p in layout.places])
-    except Exception:
-        return False
-    return True
-
-
-def _trained_apart(
-    settings: Sequence[Setting], parts: Sequence[Sequence[int]], train: Callable[[list[Setting]], list[Outcome]]
-) -> list[Outcome]:
-    """Train parts of the settings one after the other; the outcomes are in the order of the settings."""
-    outcomes: dict[int, Outcome] = {}
-    for places in parts:
-        outcomes |= zip(places, train([settings[place] for place in places]), strict=True)
-    return [outcomes[place] for place in range(len(settings))]
+def _name(error: Exception) -> str:
+    """What of an error does not depend on numbers."""
+    return str(error) if isinstance(error, Unstackable) else type(error).__name__

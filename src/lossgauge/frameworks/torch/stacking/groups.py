@@ -1,9 +1,9 @@
 """Which settings can be stacked together: those whose training runs through the same code."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from lossgauge.records.sweep import Setting
+from lossgauge.records.sweep import Outcome, Setting
 
 Key = tuple[Any, ...]
 
@@ -56,6 +56,25 @@ def grouped(settings: Sequence[Setting]) -> list[list[int]]:
     for place, setting in enumerate(settings):
         found.setdefault(key_of(setting), []).append(place)
     return list(found.values())
+
+
+def trained_apart(
+    settings: Sequence[Setting], parts: Sequence[Sequence[int]], train: Callable[[list[Setting]], list[Outcome]]
+) -> list[Outcome]:
+    """Train parts of the settings one after the other.
+
+    Args:
+        settings: All of them.
+        parts: The places of each part's settings; together every place once.
+        train: Trains the settings of one part.
+
+    Returns:
+        The outcomes in the order of the settings.
+    """
+    outcomes: dict[int, Outcome] = {}
+    for places in parts:
+        outcomes |= zip(places, train([settings[place] for place in places]), strict=True)
+    return [outcomes[place] for place in range(len(settings))]
 
 
 def _shape(value: Any) -> Any:

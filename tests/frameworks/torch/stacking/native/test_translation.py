@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lossgauge.frameworks.torch.stacking.engine import run_settings
 from lossgauge.frameworks.torch.stacking.native import compiler, training
 from lossgauge.frameworks.torch.stacking.native.nodes import Untranslatable
 from lossgauge.frameworks.torch.stacking.native.views import reshaped
 from lossgauge.frameworks.torch.stacking.workloads import load_material
-from lossgauge.records.sweep import Workload
+from lossgauge.records.sweep import Setting, Workload
 
 pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="no C compiler")
 HERE = "tests.frameworks.torch.stacking.native.test_translation"
@@ -103,6 +104,31 @@ def tied() -> nn.Module:
     return Tied()
 
 
+def overwriting() -> nn.Module:
+    """As many published networks are written: activations take the place of what they act on."""
+    return nn.Sequential(nn.Linear(13, 8), nn.ReLU(inplace=True), nn.Linear(8, 8), nn.ReLU6(inplace=True),
+                         nn.Linear(8, 8), nn.SiLU(inplace=True), nn.Linear(8, 4), nn.Hardtanh(inplace=True),
+                         nn.Linear(4, 1))  # fmt: skip
+
+
+class Overwritten(nn.Module):
+    """What is read again after it was overwritten, through a view made before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(13, 8), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x)
+        part = hidden[:, :4]
+        functional.relu_(hidden)
+        return self.last(hidden) + part.sum(1, keepdim=True)
+
+
+def overwritten() -> nn.Module:
+    return Overwritten()
+
+
 def huber(output: Tensor, target: Tensor) -> Tensor:
     return functional.smooth_l1_loss(output, target)
 
@@ -120,7 +146,7 @@ def named(model: str, loss: str = "mse", data: str = "vectors", steps: int = 5) 
 
 
 CASES = [
-    named("relu"), named("relu", "huber"), named("residual"), named("tied"), named("normalised"),
+    named("relu"), named("overwriting"), named("relu", "huber"), named("residual"), named("tied"), named("normalised"),
     named("classifier", "cross-entropy", "classes"), named("classifier", "smoothed", "classes"),
     named("classifier", "likelihood", "classes"), named("plain_convolution", "cross-entropy", "pictures"),
     named("strided_convolution", "cross-entropy", "pictures"), named("deep_convolution", "cross-entropy", "pictures"),
@@ -137,6 +163,12 @@ def test_gradients_are_those_of_automatic_differentiation(work):
 ])  # fmt: skip
 def test_what_there_is_no_c_for_is_refused_with_its_name(work, part):
     assert part in training.native_refusal(work, "float64")
+
+
+def test_a_view_of_what_is_overwritten_sees_the_new_numbers():
+    settings = [Setting("torch.optim:SGD", {"lr": 0.01})]
+    (fast,), (slow,) = (run_settings(named("overwritten"), settings, tier=tier) for tier in ("auto", "serial"))
+    assert fast.curve == pytest.approx(slow.curve, rel=1e-6)
 
 
 def test_autocast_is_refused():

@@ -31,10 +31,12 @@ from lossgauge.records.sweep import Outcome, Setting, Workload
 
 __all__ = ["NoCompiler", "Untranslatable", "native_model", "native_refusal", "train_natively"]
 
-SIMPLER = [torch.ops.aten.gelu, torch.ops.aten.leaky_relu, torch.ops.aten.elu]
+SIMPLER = [torch.ops.aten.gelu, torch.ops.aten.leaky_relu, torch.ops.aten.elu, torch.ops.aten.hardtanh]
 """Operations that are taken apart beyond what a trace takes apart by itself."""
 COMMON = ["mse_loss", "mse_loss_backward", "tanh_backward", "sigmoid_backward"]
 """What most models are made of, taken apart without torch's casts, which do nothing here and load sympy first (1 s)."""
+OVERWRITING = ["relu_", "tanh_", "sigmoid_", "clamp_", "exp_", "neg_", "sqrt_"]
+"""Operations in place, taken apart into the one that makes a new tensor and a copy."""
 PADDING = 64
 """Bytes after the data of each batch that may be read, so that the last vector may reach over the end."""
 SPARE = 4096
@@ -112,7 +114,7 @@ def native_model(workload: Workload, precision: str) -> NativeModel:
     if len({(x.shape, x.dtype, y.shape, y.dtype) for x, y in material.batches}) > 1:
         raise Untranslatable("batches of different sizes")
     if companions([model]):
-        raise Untranslatable("a model with buffers or frozen weights")
+        raise Untranslatable("buffers or frozen weights")
     layout = Layout.of(model)
     x, y = (as_input(part, precision) for part in material.batches[0])
     weights = {place.name: dict(model.named_parameters())[place.name].detach() for place in layout.places}
@@ -143,7 +145,14 @@ def _decompositions() -> dict[Any, Any]:
     """How operations are taken apart on tensors of one format."""
     table: dict[Any, Any] = {**core_aten_decompositions(), **get_decompositions(SIMPLER)}
     plain = [getattr(torch.ops.aten, name).default for name in COMMON]
-    return table | {operation: inspect.unwrap(table[operation]) for operation in plain if operation in table}
+    table |= {operation: inspect.unwrap(table[operation]) for operation in plain if operation in table}
+    return table | dict(map(_made_anew, OVERWRITING))
+
+
+def _made_anew(name: str) -> tuple[Any, Any]:
+    """An operation in place, and what does the same by way of a new tensor."""
+    operation = getattr(torch.ops.aten, name.removesuffix("_")).default
+    return getattr(torch.ops.aten, name).default, lambda x, *rest: torch.ops.aten.copy_.default(x, operation(x, *rest))
 
 
 def train_natively(

@@ -31,6 +31,7 @@ ELEMENTWISE: dict[Any, str] = {
     aten.ne.Scalar: "ne", aten.lt.Tensor: "lt", aten.gt.Tensor: "gt", aten.le.Tensor: "le", aten.ge.Tensor: "ge",
     aten.eq.Tensor: "eq", aten.ne.Tensor: "ne", aten.logical_and.default: "and", aten.logical_or.default: "or",
     aten.logical_not.default: "not", aten.bitwise_not.default: "not", aten.bitwise_and.Tensor: "and",
+    aten.bitwise_or.Tensor: "or",
     aten.erf.default: "erf", aten.expm1.default: "expm1", aten.rsqrt.default: "rsqrt", aten.log1p.default: "log1p",
     aten.reciprocal.default: "recip", aten.round.default: "round",
     aten.pow.Tensor_Scalar: "pow", aten.pow.Tensor_Tensor: "pow",
@@ -83,7 +84,7 @@ class Translation(Code):
             return self._elementwise(node, IN_PLACE[target])
         rule = RULES.get(target)
         if rule is None:
-            raise Untranslatable(str(target))
+            raise Untranslatable(f"there is no C for {target}")
         return rule(self, node)
 
     def _elementwise(self, node: Node, name: str) -> Expression:
