@@ -91,6 +91,13 @@ class Case(Instruments):
         """The name of the learning rate."""
         return next((name for name in RATES if self.setting(name) is not None), None)
 
+    @cached_property
+    def killed(self) -> bool:
+        """Whether gradients that were not zero at first became exactly zero once the weights had been thrown about."""
+        at_first, later = self.zeros(self.samples[0]) if self.samples else None, self.typical(self.zeros)
+        thrown = any((self.relative_update(sample) or 0.0) > THROWN for sample in self.first)
+        return thrown and at_first is not None and later is not None and at_first < 0.5 < later
+
     @property
     def covariant(self) -> bool:
         """Whether the step grows with the loss, as under SGD: by law, else by the elasticity that was seen."""

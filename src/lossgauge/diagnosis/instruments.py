@@ -162,6 +162,19 @@ class Instruments:
         norms = [tensor.gradient_norm for tensor in sample.tensors if tensor.gradient_norm is not None]
         return math.hypot(*norms) if norms else None
 
+    def zeros(self, sample: Sample) -> float | None:
+        """The share of elements whose gradient is exactly zero.
+
+        Args:
+            sample: The sampled step.
+
+        Returns:
+            Between 0 and 1; None where no gradient was looked at.
+        """
+        counts = [(t.gradient.zero, t.gradient.elements) for t in sample.tensors if t.gradient]
+        total = sum(count for _, count in counts)
+        return sum(zero for zero, _ in counts) / total if total else None
+
     def elasticity(self, sample: Sample) -> float | None:
         """Settled elasticity, each tensor weighted with the square of its update.
 

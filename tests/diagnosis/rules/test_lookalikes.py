@@ -10,6 +10,7 @@ from lossgauge.diagnosis.rules.lookalikes import (
     ParamsNotInOptimizer,
     VanishingGradient,
 )
+from lossgauge.diagnosis.rules.step_sizes import LearningRateTooHigh
 from lossgauge.records.loss_reading import LossReading, Term
 from tests.diagnosis.exhibits import Exhibit, change_units, show
 from tests.diagnosis.sessions import DIVERGED, FELL, FLAT, SLOW, seen, train
@@ -126,3 +127,15 @@ def test_parts_left_out_may_have_been_left_out_on_purpose_where_the_rest_learns(
     assert (finding.severity, finding.most) == ("warning", "warning")
     assert "on purpose" in finding.remedy.text
     assert EXHIBITS[4].find(elsewhere(FLAT, held=4)).most == "fault"
+
+
+@pytest.mark.parametrize(("first", "alive"), [(0.5, True), (1e-3, True), (0.5, False)])
+def test_units_that_violent_steps_killed_are_no_cause(first, alive):
+    def look(step):
+        size = first if step == 1 else 1e-4
+        return [seen(1e-2 if layer == 3 or (alive and step == 1) else ZEROS, tensor=layer, relative=size)
+                for layer in range(4)]  # fmt: skip
+
+    case, violent = Case(train(FLAT, look)), first > 0.3 and alive
+    assert (DeadUnits().check(case) is None) is violent
+    assert (LearningRateTooHigh().check(case) is not None) is violent

@@ -14,7 +14,7 @@ from lossgauge.diagnosis.rules.moments import (
 )
 from lossgauge.records.session import Event
 from tests.diagnosis.exhibits import Exhibit, change_units, show
-from tests.diagnosis.sessions import BROKEN, DIVERGED, FELL, FLAT, seen, train
+from tests.diagnosis.sessions import BROKEN, DIVERGED, FELL, FLAT, falling, flat, seen, train
 
 
 def spiked(losses=FLAT, spike=1e3, root=1.0, eps=1e-8):
@@ -133,3 +133,19 @@ def test_what_underflowed_before_the_weights_were_thrown_is_the_cause():
     assert finding is not None
     assert finding.severity == "fault"
     assert finding.evidence["gradient"] < 1e-24
+
+
+def test_a_run_that_got_somewhere_under_a_spike_may_have_a_floor_of_noise():
+    half = [*falling(1.0, 0.7, 10), *flat(0.7, 50)]
+    assert Case(spiked(half)).progress.state == "fell"
+    assert EXHIBITS[0].find(spiked(half)).severity == "warning"
+    assert EXHIBITS[0].find(spiked(FLAT)).severity == "fault"
+
+
+def test_the_loss_is_divided_by_what_the_first_step_asks_for():
+    def look(step):
+        size = 10.0**step if step <= 5 else 1e-3
+        return (seen(1e2, 1e2, relative=size, elasticity=1.0 if step <= 5 else 0.0),)
+
+    factors = [t.factor for t in EXHIBITS[4].find(train(BROKEN, look, optimizer="radam")).treatments]
+    assert factors == pytest.approx([1e-3, 1e-6])  # not 1e-7, for later steps act on thrown weights

@@ -27,16 +27,18 @@ def stopped(losses=SLOW, delta=1.0):
     return train(losses, events=[Event("stop-delta", 0, "", {"value": delta, "where": "train.py:12"})])
 
 
-def bent(losses=FLAT, knee=1e3, tail=40.0, mean=0.0):
-    term = Term(0, ("HuberLossBackward0",), "regression", residual=spread(mean, tail=tail), knee=knee)
-    return train(losses, readings=[LossReading(step, terms=(term,)) for step in (1, 20, 40, 60)])
+def bent(losses=FLAT, knee=1e3, tail=40.0, mean=0.0, optimizer="adam", function="HuberLossBackward0"):
+    term = Term(0, (function,), "regression", residual=spread(mean, tail=tail), knee=knee)
+    readings = [LossReading(step, terms=(term,)) for step in (1, 20, 40, 60)]
+    return train(losses, optimizer=optimizer, readings=readings)
 
 
-def aimed(losses=FLAT, distance=1e3, optimizer="adam", relative=1e-3):
+def aimed(losses=FLAT, distance=1e3, optimizer="adam", relative=1e-3, functions=(), knee=None):
     readings = [
-        LossReading(step, terms=(Term(0, kind="regression", residual=spread(distance * left), output=spread()),))
+        LossReading(step, terms=(Term(0, functions, "regression", residual=spread(distance * left), output=spread(),
+                                      knee=knee),))
         for step, left in enumerate(losses, 1)
-    ]
+    ]  # fmt: skip
     look = (seen(1e-2, None if optimizer == "sgd" else 1e-2, relative=relative),)
     return train(losses, look, optimizer=optimizer, readings=readings)
 
@@ -126,3 +128,36 @@ def test_an_improvement_larger_than_the_whole_loss_can_never_come():
 def test_targets_of_the_order_of_a_fresh_network_are_within_its_reach():
     assert TargetUnit().check(Case(aimed(distance=1.0))) is None
     assert EXHIBITS[5].find(aimed(distance=100.0))
+
+
+def test_each_term_has_its_own_target():
+    def reading(step):
+        far = Term(0, kind="regression", residual=spread(1e3), output=spread())
+        near = Term(1, kind="regression", residual=spread(0.1), output=spread())
+        return LossReading(step, terms=(near, far) if step % 2 else (far, near))
+
+    look = (seen(1e-2, 1e-2, relative=1e-3),)
+    found = EXHIBITS[5].find(train(FLAT, look, readings=[reading(step) for step in (1, 20, 40, 60)]))
+    assert found.where == "term 1"
+
+
+def test_a_run_that_got_somewhere_towards_far_targets_is_warned():
+    half = [*falling(1.0, 0.7, 10), *[0.7] * 50]
+    assert EXHIBITS[5].find(aimed(half)).severity == "warning"
+
+
+@pytest.mark.parametrize(("function", "treated"), [("HuberLossBackward0", 2), ("SmoothL1LossBackward0", 0)])
+def test_a_gradient_that_is_cut_off_makes_sgd_crawl(function, treated):
+    finding = EXHIBITS[3].find(bent(knee=1e-3, optimizer="sgd", function=function))
+    assert (finding.severity, len(finding.treatments)) == ("fault", treated)
+    assert LossKneeUnit().check(Case(bent(FELL, knee=1e-3, optimizer="sgd", function=function))) is None
+
+
+@pytest.mark.parametrize(("functions", "knee", "bounded"), [
+    (("L1LossBackward0",), None, True), (("MeanBackward0", "AbsBackward0"), None, True),
+    (("HuberLossBackward0",), 1.0, True), (("HuberLossBackward0",), 1e3, False),
+    (("MseLossBackward0",), None, False),
+])  # fmt: skip
+def test_targets_are_out_of_reach_of_sgd_where_the_gradient_does_not_grow_with_them(functions, knee, bounded):
+    session = aimed(optimizer="sgd", functions=functions, knee=knee)
+    assert (TargetUnit().check(Case(session)) is not None) is bounded

@@ -94,8 +94,8 @@ class DeadUnits(Rule):
 
     def check(self, case: Case) -> Finding | None:
         """See `Rule.check`; the signal are tensors whose gradient norm is exactly zero."""
-        if not case.later or case.progress.state not in ("stalled", "slow"):
-            return None  # units that died when the weights blew up are a consequence
+        if not case.later or case.progress.state not in ("stalled", "slow") or case.killed:
+            return None  # units that died when the weights were thrown about are a consequence
         seen: dict[int, list[float]] = {}
         for sample in case.later:
             for tensor in sample.tensors:
@@ -103,7 +103,7 @@ class DeadUnits(Rule):
                     seen.setdefault(tensor.tensor, []).append(tensor.gradient_norm)
         silent = [index for index, norms in seen.items() if not any(norms)]
         flushed = any(max(r.flushed.values(), default=0.0) > 0.05 for r in case.readings if r.flushed)
-        mostly = case.typical(_zeros) or 0.0
+        mostly = case.typical(case.zeros) or 0.0
         enough = len(silent) >= 0.25 * len(seen) and len(silent) < len(seen)
         if flushed or not seen or not (enough or mostly > 0.8) or len(seen) < 2:
             return None
@@ -251,12 +251,6 @@ class ParamsNotInOptimizer(Rule):
 def _apart(layers: dict[int, float]) -> float:
     """The smallest of these sizes against the largest; 1 where there are too few layers to speak of depth."""
     return min(layers.values()) / max(layers.values()) if len(layers) > 2 else 1.0
-
-
-def _zeros(sample: Sample) -> float | None:
-    counts = [(t.gradient.zero, t.gradient.elements) for t in sample.tensors if t.gradient]
-    total = sum(count for _, count in counts)
-    return sum(zero for zero, _ in counts) / total if total else None
 
 
 def _agreement(sample: Sample) -> float | None:

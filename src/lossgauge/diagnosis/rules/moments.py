@@ -55,7 +55,8 @@ class SecondMomentSpike(Rule):
             return None
         if any((case.relative_update(sample) or 0.0) > THROWN for sample in case.samples if sample.own < at):
             return None  # the weights were thrown about first, and the gradient is what came of it
-        if ratio < LAGGING or peak < SPIKE * usual or case.progress.state not in ("stalled", "slow"):
+        thrown = case.progress.state in ("broken", "diverged", "climbed")
+        if ratio < LAGGING or peak < SPIKE * usual or thrown or not case.progress.poor:
             return None
         message = (
             f"the gradient of step {at} was {peak / usual:.1e} times the usual one and still sits in v: √v̂ is "
@@ -64,7 +65,8 @@ class SecondMomentSpike(Rule):
         evidence = {"spike_to_usual": peak / usual, "spike_step": at, "root_v_to_gradient": ratio,
                     "relative_update": case.typical(case.relative_update)}  # fmt: skip
         treatment = Treatment("added-clip", "max_norm", case.index, value=float(f"{usual:.1g}"))
-        return self.finding("fault", message, evidence, treatments=[treatment])
+        severity = "fault" if case.progress.suffers else "warning"
+        return self.finding(severity, message, evidence, treatments=[treatment])
 
     def _memory(self, case: Case) -> float | None:
         """√v̂/|g|, coupled weight decay counted with |g|; None where ε stands in place of √v̂."""
@@ -239,7 +241,8 @@ class UnnormalisedWarmup(Rule):
             "weights by up "
             f"to {max(sizes):.1e} times their size{after}"
         )
-        factor = round_down(1e-2 / max(sizes) if max(sizes) > 1 else 1e-2)
+        # What the very first step did: the later ones act on weights that it has thrown about.
+        factor = round_down(1e-2 / sizes[0] if sizes[0] > 1 else 1e-2)
         treatments = [Treatment("loss", factor=f) for f in (factor, factor * 1e-3)]
         evidence = {"largest_relative_update": max(sizes), "later_update": usual, "elasticity_first": first,
                     "elasticity_later": then, "first_to_later": growth}  # fmt: skip

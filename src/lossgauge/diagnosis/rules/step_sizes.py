@@ -140,7 +140,8 @@ class LearningRateTooHigh(Rule):
 
     def check(self, case: Case) -> Finding | None:
         """See `Rule.check`; the signal are violent steps under an optimizer that is scale-free."""
-        share = case.typical(case.dominated)
+        # The second moment of dead units is forgotten, and then ε is all that is left of it.
+        share = case.typical(case.dominated, case.samples[:1] if case.killed else None)
         if case.covariant or case.rate is None or (share is not None and share > 0.5):
             return None
         return _too_fast(
@@ -198,14 +199,16 @@ def _too_fast(rule: Rule, case: Case, text: str) -> Finding | None:
     largest = max(finite, default=0.0)
     typical = case.typical(case.relative_update)
     wild = state in ("broken", "diverged", "climbed") or (
-        state in ("stalled", "slow") and (typical or 0.0) > VIOLENT / 3 and case.progress.noise > 0.01
+        state in ("stalled", "slow")
+        and (case.killed or ((typical or 0.0) > VIOLENT / 3 and case.progress.noise > 0.01))
     )
     if policy_terms(case) and state != "broken":  # its loss grows with the episodes, and does not say how it fares
         wild = state == "diverged" and (typical or 0.0) > VIOLENT
     first = case.progress.points[0][1] if case.progress.points else math.nan
     if not rate or not wild or not math.isfinite(first) or (largest < VIOLENT / 3 and state != "broken"):
         return None  # a loss that is not finite before the first step was not broken by a step
-    ladder = [round_down(3e-3 / largest) if largest > VIOLENT else 0.1, 1e-1, 1e-2, 1e-3]
+    first_size = next((u for u in finite if u), largest)  # later steps act on weights that were thrown about
+    ladder = [round_down(3e-3 / first_size) if first_size > VIOLENT else 0.1, 1e-1, 1e-2, 1e-3]
     treatments = [Treatment("setting", case.rate or "lr", case.index, f) for f in dict.fromkeys(ladder) if f < 1]
     said = text.format(title=case.title, rate=spell_value(rate))
     size = percent(largest) if largest < 10 else f"{largest:.1e} times their size"

@@ -14,6 +14,8 @@ from lossgauge.records.treatment import Treatment
 
 HEAVY = 6.0
 """The 99th percentile of residuals against their median from which on there are outliers (3.8 for a Gaussian)."""
+LINEAR = 30.0
+"""Residuals so many times the threshold lie on the linear side of the loss."""
 FAR = 8.0
 """Residuals whose mean is so many times their spread are an offset nobody fitted."""
 RESOLUTION = 2.0**-20
@@ -166,7 +168,9 @@ class LossKneeUnit(Rule):
             factors = [median(above) ** -1 * 0.02, middle / knee * 0.5]
             return self._found(case, message, evidence, factors, late[-1][0])
         lopsided = median(abs(spread.mean) / spread.median for _, spread, _ in late if spread.median)
-        if median(below) > 30 and lopsided > 0.5 and case.progress.poor:
+        if median(below) > LINEAR and case.covariant and case.progress.state in ("stalled", "slow"):
+            return self._bounded(case, evidence, late[-1][0], middle, knee)
+        if median(below) > LINEAR and lopsided > 0.5 and case.progress.poor:
             message = (
                 f"the threshold {spell_value(knee)} of the loss is far below the residuals (median "
                 f"{middle:.2g}): it is an "
@@ -176,6 +180,20 @@ class LossKneeUnit(Rule):
             advice = f"if the mean is wanted, a threshold above the residuals: {enough}"
             return self.finding("warning", message, evidence, where=f"term {late[-1][0].index + 1}", advice=advice)
         return None
+
+    def _bounded(self, case: Case, evidence: dict[str, float], term: Term, middle: float, knee: float) -> Finding:
+        """A gradient that cannot grow beyond δ for each sample, under an optimizer whose step is the gradient's."""
+        message = (
+            f"the threshold {spell_value(knee)} of the loss is far below the residuals (median {middle:.2g}): the "
+            f"gradient is cut off there, and {case.title} goes as far for a residual of {middle:.2g} as for one of "
+            f"{spell_value(knee)}"
+        )
+        # β divides the square as well, so that a larger one makes no gradient larger; δ does not.
+        delta = not any("Smooth" in function for function in term.functions)
+        factors = [float(f"{middle / knee * share:.1g}") for share in (3.0, 0.3)] if delta else []
+        treatments = [Treatment("knee", "delta", factor=factor, index=term.index) for factor in factors]
+        return self.finding(blame(case), message, evidence, where=f"term {term.index + 1}", treatments=treatments,
+                            advice="standardise the targets", measure="residual", matters=0.0)  # fmt: skip
 
     def _found(self, case: Case, message: str, evidence: dict[str, float], factors: list[float], term: Term) -> Finding:
         name = "beta" if any("Smooth" in function for function in term.functions) else "delta"
@@ -204,9 +222,16 @@ class TargetUnit(Rule):
 
     def check(self, case: Case) -> Finding | None:
         """See `Rule.check`; the signal are residuals against outputs, and how slowly they shrink."""
-        seen = [t for r in case.readings for t in r.terms if t.kind == "regression" and t.residual]
-        if case.covariant or len(seen) < 3 or policy_terms(case):
+        if policy_terms(case):
             return None
+        terms: dict[int, list[Term]] = {}
+        for term in (t for r in case.readings for t in r.terms if t.kind == "regression" and t.residual):
+            terms.setdefault(term.index, []).append(term)
+        told = [seen for seen in terms.values() if len(seen) > 2 and (not case.covariant or _is_bounded(seen[-1]))]
+        return next((found for seen in told if (found := self._look(case, seen))), None)
+
+    def _look(self, case: Case, seen: list[Term]) -> Finding | None:
+        """The finding that one summand of the loss gives rise to."""
         first, last = seen[0].residual, seen[-1].residual
         update = case.typical(case.relative_update)
         if first is None or last is None or update is None or update < FROZEN:
@@ -216,20 +241,32 @@ class TargetUnit(Rule):
         output = next((_size(t.output) for t in seen if t.output), None)
         spread = next((t.target.deviation for t in seen if t.target), None)
         far = offset > FAR or (output is not None and size > FAR * output and size > 20 * _reach(case))
-        if not far or size < FAR * ORDINARY or left < 0.3 or case.progress.state not in ("slow", "stalled"):
+        thrown = case.progress.state in ("broken", "diverged", "climbed")
+        if not far or size < FAR * ORDINARY or left < 0.3 or thrown or not case.progress.poor:
             return None
         message = (
             f"the targets are {size:.3g} away from what the network puts out at first"
             + (f" (of size {output:.2g})" if output is not None else "")
-            + f", and {case.title} moves weights by about lr per step whatever the loss: {percent(left)} of the "
-            "way is left"
+            + (
+                ", and the gradient of this loss is the same however far they are"
+                if case.covariant
+                else f", and {case.title} moves weights by about lr per step whatever the loss"
+            )
+            + f": {percent(left)} of the way is left"
         )
         evidence = {"distance": size, "offset_to_spread": offset, "output": output, "target_spread": spread,
                     "left": left, "relative_update": update}  # fmt: skip
-        severity = "fault" if update >= HEALTHY[0] / 10 else "warning"
+        severity = "fault" if update >= HEALTHY[0] / 10 and case.progress.suffers else "warning"
         return self.finding(severity, message, evidence, where=f"term {seen[0].index + 1}",
                             advice="standardise the targets (or start the last bias at their mean); no loss "
                                    "factor can help")  # fmt: skip
+
+
+def _is_bounded(term: Term) -> bool:
+    """Whether the gradient of a loss does not grow with the residual: an absolute error, or one beyond its knee."""
+    if term.residual and term.knee:
+        return term.residual.median > LINEAR * term.knee
+    return term.functions[-1:] in (("L1LossBackward0",), ("AbsBackward0",))
 
 
 def _size(spread: Spread | None) -> float:
