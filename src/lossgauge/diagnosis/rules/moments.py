@@ -36,7 +36,8 @@ class SecondMomentSpike(Rule):
         "later one.",
         "Until then the step is lr·g/√v̂ ≈ 0. No loss factor helps: it multiplies the spike and the rest alike.",
         "√v̂ is at least 20 times |g| through the run, and larger than ε; an early gradient norm was at least 20 times "
-        "the later ones and the spike was over within 5 steps; and the loss stands still.",
+        "the later ones and the spike was over within 5 steps; and the loss stands still (a warning where part of it "
+        "went).",
         "Clip the global norm at about the usual norm, warm up, or take a smaller β₂; repair the batch.",
         "Where gradients shrink because training converged: then the loss has come down.",
         "Molybog et al. 2023, a theory on Adam instability",

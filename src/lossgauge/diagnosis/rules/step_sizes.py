@@ -132,7 +132,8 @@ class LearningRateTooHigh(Rule):
     page = Page(
         "An adaptive optimizer changes each weight by about lr per step, whatever the size of the loss.",
         "It looks like a loss that is too large, but no loss factor changes anything (elasticity 0).",
-        "The optimizer is adaptive and not ruled by ε, the weights change violently, and the loss does not come down.",
+        "The optimizer is adaptive and not ruled by ε, the weights change violently (or did so until the units were "
+        "dead), and the loss does not come down.",
         "Lower the learning rate, or warm it up.",
         "A short phase of a cyclic schedule.",
         "Smith 2017",

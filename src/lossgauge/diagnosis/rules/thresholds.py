@@ -129,7 +129,8 @@ class LossKneeUnit(Rule):
         "Far above all residuals the loss is a plain square and outliers rule; far below all of them it is an absolute "
         "error. A factor on the loss moves neither.",
         "All residuals lie on one side of δ by a wide margin; on the quadratic side there are outliers besides (the "
-        "99th percentile is 8 times the median).",
+        "99th percentile is 6 times the median); on the linear side they are lopsided, or the optimizer is SGD-like "
+        "and the loss stands still, for no gradient grows beyond δ.",
         "Take a robust spread of the residuals for δ, or standardise the targets.",
         "Where residuals have no outliers: then a large δ does no harm.",
         "Huber 1964; Girshick 2015",
@@ -214,7 +215,8 @@ class TargetUnit(Rule):
         "An adaptive step has units of the weight whatever the loss: the outputs move by about lr per step, and "
         "thousands of steps go into an offset. No factor on the loss can help.",
         "A regression whose residuals stay far larger than the outputs or far from zero on average, under an optimizer "
-        "that is scale-free, with weights that do move.",
+        "that is scale-free or a loss whose gradient does not grow with them (absolute errors), with weights that do "
+        "move.",
         "Standardise the targets, or start the last bias at their mean.",
         "Where the run is long enough to get there.",
         "LeCun et al. 1998, efficient backprop",
