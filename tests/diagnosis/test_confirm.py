@@ -214,9 +214,24 @@ def test_a_knee_is_judged_by_its_residuals():
     assert not verdict(bent(), outcome(1.0)).helped
 
 
-def test_where_the_measure_is_not_known_the_loss_decides():
-    assert verdict(two_terms(), train(FLAT)).measure == "loss"
-    assert verdict(bent(), train(FELL)).measure == "loss"
+def test_a_run_that_was_hardly_looked_at_is_compared_by_its_double():
+    finding, treatment, case = first(two_terms())
+    case.session.readings = case.session.readings[:2]
+    trial = judge(finding, treatment, Case(case.session), two_terms(FELL), two_terms())
+    assert (trial.measure, trial.helped, trial.before) == ("term 2", True, pytest.approx(1.0))
+    assert not judge(finding, treatment, Case(case.session), two_terms(FELL)).conclusive
+
+
+def test_a_cure_that_breaks_the_run_is_none_whatever_was_to_be_compared():
+    trial = verdict(two_terms(), train(BROKEN))
+    assert (trial.measure, trial.conclusive, trial.helped, trial.after) == ("term 2", True, False, math.inf)
+
+
+def test_where_the_measure_is_not_known_nothing_is_concluded():
+    for session, outcome, measure in [(two_terms(), train(FELL), "term 2"), (bent(), train(FELL), "median residual")]:
+        trial = verdict(session, outcome)
+        assert (trial.measure, trial.conclusive, trial.helped, trial.after) == (measure, False, False, None)
+        assert "too few" in trial.note
 
 
 def test_a_treated_run_without_some_of_the_optimizers_is_read_by_its_main_one():

@@ -16,6 +16,8 @@ Try = Callable[[Sequence[Sequence[Treatment]], int], "list[Session | None]"]
 """Runs the training once for each list of treatments, side by side, for at most so many steps."""
 Notify = Callable[[str], None]
 
+FEWEST = 4
+"""Points that a course must have to be compared."""
 BETTER = 0.8
 """A treated run has to end at no more than this share of the untouched one, and by an amount that matters."""
 MOST = 16
@@ -95,7 +97,15 @@ def judge(
         why = f": {outcome.ending.detail}" if outcome is not None and outcome.ending and outcome.ending.detail else ""
         return replace(trial, note=f"it could not be carried out{why}")
     treated = _seen(outcome, case)
+    unchanged = _seen(control, case) if control is not None and control.steps else None
     mine, theirs, measure = _courses(finding.measure, case, treated)
+    if not _tells(mine, case) and unchanged is not None:  # a run of its own is looked at more often than the user's
+        mine = _courses(finding.measure, unchanged, treated)[0]
+    if finding.measure != "loss" and not (_tells(mine, case) and _tells(theirs, treated)):
+        # Nor does the loss say it: it is another one with another weight or threshold.
+        if _broke(treated):
+            return replace(trial, measure=measure, after=math.inf, note="it did not stay finite", conclusive=True)
+        return replace(trial, measure=measure, note=f"too few of its steps were looked at to compare the {measure}")
     longer = treatment.kind == "stop-delta" or case.title == "LBFGS"
     step = math.inf if longer else min(_last(mine), _last(theirs))
     before, after, start = mine.at(step), theirs.at(step), mine.start
@@ -107,7 +117,7 @@ def judge(
         return replace(trial, note=f"it ended after {treated.made} steps: {ending.detail}")
     after = math.inf if short else after
     helped = is_better(before, after, start, finding.matters)
-    again = _courses(finding.measure, case, _seen(control, case))[1] if control is not None and control.steps else None
+    again = None if unchanged is None else _courses(finding.measure, case, unchanged)[1]
     if again is not None and (longer or _last(again) >= step):
         lucky = again.at(step)
         if is_better(lucky, after, start, finding.matters) != helped:
@@ -173,21 +183,20 @@ def _allowed(candidates: Sequence[_Candidate], length: int) -> int:
 
 
 def _courses(measure: str, case: Case, treated: Case) -> tuple[Progress, Progress, str]:
-    """What to compare: what the finding asks for where both runs know it, else the loss."""
+    """What to compare: what the finding asks for."""
     if measure == "residual":
-        mine, theirs = case.residual_progress(), treated.residual_progress()
-        if mine.points and theirs.points:
-            return mine, theirs, "median residual"
+        return case.residual_progress(), treated.residual_progress(), "median residual"
     if measure == "bound":
-        mine, theirs = case.bound_progress(), treated.bound_progress()
-        if len(mine.points) > 3 and len(theirs.points) > 3:
-            return mine, theirs, "evidence lower bound (its negative)"
+        return case.bound_progress(), treated.bound_progress(), "evidence lower bound (its negative)"
     if measure.startswith("term "):
         index = int(measure.removeprefix("term ")) - 1
-        mine, theirs = case.term_progress(index), treated.term_progress(index)
-        if len(mine.points) > 3 and len(theirs.points) > 3:
-            return mine, theirs, measure
+        return case.term_progress(index), treated.term_progress(index), measure
     return case.progress, treated.progress, "loss"
+
+
+def _tells(course: Progress, case: Case) -> bool:
+    """Whether enough of a run was looked at, and late enough, to compare where it came to."""
+    return len(course.points) >= FEWEST and _last(course) >= 0.5 * case.made
 
 
 def _last(course: Progress) -> float:

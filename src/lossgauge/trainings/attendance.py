@@ -65,12 +65,14 @@ class Attendance:
         """
         try:
             from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+            from lossgauge.frameworks.torch.gauging.schedule import TRIAL, Schedule
             from lossgauge.frameworks.torch.interposition import interpose
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] == "lossgauge":
                 raise
             raise InputError(f"the training cannot be observed: {error}; install lossgauge[torch]") from error
-        gauge = Gauge(self.journal, GaugeSettings(stop_after=self.stop_after))
+        schedule = None if self.stop_after is None else Schedule(TRIAL)  # it is ended early: nobody's own run
+        gauge = Gauge(self.journal, GaugeSettings(stop_after=self.stop_after, schedule=schedule))
         if at_the_last_step is not None:
             vars(gauge)["step"] = _instead_of_stop(gauge.step, at_the_last_step)
         self._stack.enter_context(interpose(self.injection, gauge))

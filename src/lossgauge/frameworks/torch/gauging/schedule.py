@@ -9,6 +9,8 @@ from dataclasses import dataclass
 SHARE = 0.006
 """The share of the time of a training that samples may take in the long run. The promise is 1 %; the rest is left for
 rows, and for the few microseconds that every step costs."""
+TRIAL = 0.1
+"""The same of a run that is made only to be looked at."""
 ROWS = 0.002
 """The share that rows may take: what is noted of steps that are not sampled, their losses, what was clipped."""
 ENTRY_ROWS = 0.4
