@@ -204,6 +204,9 @@ def train():
 for step in range(12):
     loss = train()
 print(loss.item(), model[0].weight.sum().item(), torch.rand(1).item())
+# What was compiled, and into how many graphs: nothing of the gauge's own.
+from torch._dynamo.utils import counters
+print(dict(counters["stats"]))
 """
 
 
@@ -224,3 +227,18 @@ def test_what_was_not_run_again_says_why():
     assert optimizer.law is None
     assert "lossgauge discover MODULE:Own" in optimizer.obstacle
     assert result.diagnosis.gauges["elasticity_missing"] == optimizer.untried
+
+
+def test_a_step_that_is_compiled_as_a_whole_is_not_seen_and_the_answer_says_so():
+    Path("train.py").write_text(COMPILED)
+    result = run("train.py", output="nowhere")
+    assert result.session.made == 0
+    assert any("call optimizer.step() outside of the compiled function" in note for note in result.diagnosis.notes)
+    Path("train.py").write_text(
+        COMPILED.replace('@torch.compile(backend="eager")', "")
+        .replace("model(x)", "fast(x)")
+        .replace("x = torch", 'fast = torch.compile(model, backend="eager")\nx = torch', 1)
+    )
+    result = run("train.py", output="nowhere")
+    assert result.session.made == 12
+    assert not any("compile" in note for note in result.diagnosis.notes)

@@ -4,11 +4,10 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from lossgauge.diagnosis.answer import answer
 from lossgauge.diagnosis.case import Case
 from lossgauge.diagnosis.gauges import measure_gauges
-from lossgauge.diagnosis.progress import STATES
 from lossgauge.diagnosis.remedies import say_treatment
-from lossgauge.diagnosis.rule import percent
 from lossgauge.diagnosis.rulebook import RULES
 from lossgauge.diagnosis.window import find_windows
 from lossgauge.records.diagnosis import SEVERITIES, Diagnosis, Finding, Remedy
@@ -44,7 +43,7 @@ def diagnose_session(session: Session) -> Diagnosis:
         tuple(findings),
         measure_gauges(case),
         find_windows(case),
-        _answer(findings, case),
+        answer(findings, case),
         tuple(_notes(findings, session)),
     )
 
@@ -181,36 +180,6 @@ def _treatment(trial: Trial) -> Treatment:
     return Treatment(**own)
 
 
-def _answer(findings: list[Finding], case: Case) -> str:
-    """The answer in one sentence."""
-    if not case.steps:
-        return "No optimizer step was seen, so there is nothing to diagnose."
-    main = findings[0] if findings else None
-    if main is not None and main.severity != "info":
-        return f"{main.name}: {main.message}."
-    state, left = case.progress.state, case.progress.left
-    course = f" ({percent(left)} of it is left)" if left is not None and left < 1 else ""
-    if state == "unknown":
-        return "No fault was found, but too little is known of the loss to say more."
-    if state == "fell":
-        return f"The scale of your loss is not a problem: {STATES[state]}{course}, and no finding does harm."
-    if state == "broken":
-        return f"{_say_broken(case)}, and no known cause fits."
-    seen = f"{STATES[state]}{course}, and no known cause fits"
-    return f"The scale of your loss is not the problem, as far as can be seen: {seen}."
-
-
-def _say_broken(case: Case) -> str:
-    """Since when the loss is not finite, and what that says of where to look."""
-    gone = next((step.number for step in case.steps if step.loss is not None and not math.isfinite(step.loss)), None)
-    if gone == 1:
-        return (
-            "The loss is not finite from the first step on, before the optimizer changed anything, so its scale is not "
-            "the cause: look at the data and at the forward pass (torch.autograd.detect_anomaly names the operation)"
-        )
-    return f"The loss is not finite from step {gone} on" if gone else STATES["broken"].capitalize()
-
-
 def _notes(findings: list[Finding], session: Session) -> list[str]:
     notes = [event.text for event in session.events if event.kind in ("limit", "process")]
     ending = session.ending
@@ -219,7 +188,7 @@ def _notes(findings: list[Finding], session: Session) -> list[str]:
         notes.append(f"the training did not end by itself{detail}: this is what was seen until then")
     elif ending.reason == "finished" and ending.detail:
         notes.append(f"{ending.detail}: this is what was seen until then")
-    if not session.steps:
+    if not session.steps and not any(event.kind == "limit" for event in session.events):
         notes.append("expected a script that calls step() of a torch optimizer in its own process")
     lost = [optimizer for optimizer in session.optimizers if optimizer.law is None]
     notes += [

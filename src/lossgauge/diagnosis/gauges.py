@@ -24,7 +24,7 @@ def measure_gauges(case: Case) -> dict[str, Any]:
         "elasticity": case.typical(case.elasticity),
         "elasticity_instant": case.typical(case.instant),
         "elasticity_missing": _why_no_elasticity(case),
-        "carriers": _carriers(case),
+        "carriers": carriers_of(case),
         "carriers_estimated": _estimated(case) or None,
         "relative_update": case.typical(case.relative_update),
         "share_below_epsilon": case.typical(case.dominated),
@@ -47,6 +47,22 @@ def measure_gauges(case: Case) -> dict[str, Any]:
     return {name: value for name, value in gauges.items() if value is not None}
 
 
+def carriers_of(case: Case) -> dict[str, float] | None:
+    """The parts of the typical elasticity: those of the sample in the middle, or of the two there.
+
+    Args:
+        case: The training.
+
+    Returns:
+        By hyperparameter; they add up to the median elasticity. None where it is not known.
+    """
+    known = [(e, sample) for sample in case.later if (e := case.elasticity(sample)) is not None and not math.isnan(e)]
+    known.sort(key=lambda pair: pair[0])
+    middle = [case.carriers(sample) for _, sample in known[(len(known) - 1) // 2 : len(known) // 2 + 1]]
+    names = dict.fromkeys(name for parts in middle for name in parts)
+    return {name: sum(parts.get(name, 0.0) for parts in middle) / len(middle) for name in names} or None
+
+
 def _why_no_elasticity(case: Case) -> str | None:
     """Why the settled elasticity is not known, where it is not."""
     if case.optimizer is None or not case.samples or case.typical(case.elasticity) is not None:
@@ -56,15 +72,6 @@ def _why_no_elasticity(case: Case) -> str | None:
     if case.law is None or case.typical(case.instant) is not None:
         return "the law of the optimizer was not known while it ran, so only the step itself was measured"
     return "no step of it could be measured"
-
-
-def _carriers(case: Case) -> dict[str, float] | None:
-    """The parts of the typical elasticity by hyperparameter: those of the sample in the middle, or of the two there."""
-    known = [(e, sample) for sample in case.later if (e := case.elasticity(sample)) is not None and not math.isnan(e)]
-    known.sort(key=lambda pair: pair[0])
-    middle = [case.carriers(sample) for _, sample in known[(len(known) - 1) // 2 : len(known) // 2 + 1]]
-    names = dict.fromkeys(name for parts in middle for name in parts)
-    return {name: sum(parts.get(name, 0.0) for parts in middle) / len(middle) for name in names} or None
 
 
 def _estimated(case: Case) -> list[str]:

@@ -1,5 +1,7 @@
 """What torch uses of the machine it runs on."""
 
+import sys
+
 import torch
 
 
@@ -33,3 +35,13 @@ def accelerator_in_use() -> bool:
     if hasattr(torch, "xpu") and torch.xpu.is_initialized():
         return True
     return torch.backends.mps.is_available() and torch.mps.current_allocated_memory() > 0
+
+
+def compiler_in_use() -> bool:
+    """Whether `torch.compile` has compiled something in this process; nothing is loaded to find out.
+
+    Returns:
+        True once a frame of Python was compiled.
+    """
+    counters = getattr(sys.modules.get("torch._dynamo.utils"), "counters", {})
+    return "frames" in counters and counters["frames"]["ok"] > 0
