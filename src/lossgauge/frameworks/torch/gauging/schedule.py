@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-SHARE = 0.006
+SHARE = 0.004
 """The share of the time of a training that samples may take in the long run. The promise is 1 %; the rest is left for
 rows, and for the few microseconds that every step costs."""
 TRIAL = 0.1
