@@ -37,11 +37,11 @@ def accelerator_in_use() -> bool:
     return torch.backends.mps.is_available() and torch.mps.current_allocated_memory() > 0
 
 
-def compiler_in_use() -> bool:
-    """Whether `torch.compile` has compiled something in this process; nothing is loaded to find out.
+def frames_compiled() -> int:
+    """How much `torch.compile` has compiled in this process so far; nothing is loaded to find out.
 
     Returns:
-        True once a frame of Python was compiled.
+        The number of Python's frames.
     """
     counters = getattr(sys.modules.get("torch._dynamo.utils"), "counters", {})
-    return "frames" in counters and counters["frames"]["ok"] > 0
+    return counters["frames"]["ok"] if "frames" in counters else 0

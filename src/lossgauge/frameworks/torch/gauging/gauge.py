@@ -23,7 +23,7 @@ from lossgauge.frameworks.torch.gauging.series import largest_gradient, numbers_
 from lossgauge.frameworks.torch.gauging.statistics import Before, after, before
 from lossgauge.frameworks.torch.gauging.unseen import unseen
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, names_in
-from lossgauge.frameworks.torch.machine import compiler_in_use
+from lossgauge.frameworks.torch.machine import frames_compiled
 from lossgauge.laws.law import Law
 from lossgauge.records.journal import Journal
 from lossgauge.records.session import Ending, Event, Sample, Tensor
@@ -32,10 +32,8 @@ MICRO = 8
 """Backwards of a sampled step that are read; accumulation may have hundreds."""
 
 
-COMPILED = (
-    "torch.compile is in use, and a step that is compiled together with what is around it is not seen: call "
-    "optimizer.step() outside of the compiled function"
-)
+COMPILED = """torch.compile is in use, and a step that is compiled together with what is around it is not seen: call \
+optimizer.step() outside of the compiled function"""
 
 
 @dataclass
@@ -99,7 +97,7 @@ class Gauge(Observer):
         self.happenings = Happenings(journal)
         self.participants: dict[int, Participant] = {}
         self.process = os.getpid()
-        self.blind = False
+        self.blind, self._compiled = False, frames_compiled()
         self._lock = threading.RLock()
         self._tensors: list[Tensor] = []
         self._held: dict[int, int] = {}
@@ -251,7 +249,7 @@ class Gauge(Observer):
         if ledger.first_broken is not None:
             text = f"the loss is not finite from step {ledger.first_broken} on"
             self.journal.add(Event("non-finite", ledger.first_broken, text, {"what": "loss"}))
-        if not ledger.number and compiler_in_use():
+        if not ledger.number and frames_compiled() > self._compiled:
             self.journal.add(Event("limit", 0, COMPILED))
         ending = Ending(reason, detail, ledger.number, ledger.backwards, schedule.elapsed, schedule.spent)
         self.journal.add(ending)
