@@ -65,9 +65,11 @@ def bench_observed_training(benchmark: BenchmarkFixture, build: Callable[[], obj
         count = STEPS[build]  # pyright: ignore[reportArgumentType]
         pairs: list[tuple[float, float]] = []
         for turn in range(count):  # whoever goes first changes, so that nobody always follows the other
-            first = spend(observed) if turn % 2 else 0.0
-            beside = spend_aside(plain, schedule)
-            pairs.append((first or spend(observed), beside))
+            if turn % 2:
+                pairs.append((spend(observed), spend_aside(plain, schedule)))
+            else:
+                beside = spend_aside(plain, schedule)
+                pairs.append((spend(observed), beside))
         benchmark.pedantic(spend, (observed,), rounds=3)
     extra = sum(a for a, _ in pairs) / sum(b for _, b in pairs) - 1.0
     unsampled = sorted(a - b for a, b in pairs)[len(pairs) // 2] / (sum(b for _, b in pairs) / len(pairs))

@@ -4,13 +4,15 @@ import pytest
 
 from lossgauge.diagnosis.answer import answer
 from lossgauge.diagnosis.case import Case
+from lossgauge.diagnosis.gauges import measure_gauges
 from tests.diagnosis.sessions import FELL, seen, train
 
 
 def said(elasticity, carriers, optimizer="adam"):
     root = None if optimizer == "sgd" else 1e-2
     look = (seen(1e-2, root, elasticity=elasticity, carriers=carriers),)
-    return answer([], Case(train(FELL, look, optimizer=optimizer)))
+    case = Case(train(FELL, look, optimizer=optimizer))
+    return answer([], case, measure_gauges(case))
 
 
 @pytest.mark.parametrize(("elasticity", "carriers", "optimizer", "ending"), [

@@ -1,10 +1,10 @@
 """The answer: what a diagnosis says first."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lossgauge.diagnosis.case import Case
-from lossgauge.diagnosis.gauges import carriers_of
 from lossgauge.diagnosis.progress import STATES
 from lossgauge.diagnosis.rule import percent
 from lossgauge.records.diagnosis import Finding
@@ -13,12 +13,13 @@ FELT = 0.05
 """Elasticities below this are not felt: twice the loss changes a step by 3 %."""
 
 
-def answer(findings: Sequence[Finding], case: Case) -> str:
+def answer(findings: Sequence[Finding], case: Case, gauges: Mapping[str, Any]) -> str:
     """The answer in one sentence, or in two where nothing is wrong.
 
     Args:
         findings: All that was found, the main one first.
         case: The training.
+        gauges: The numbers beside the findings, as `measure_gauges` gives them.
 
     Returns:
         What is wrong; where nothing is, what a loss multiplier would do all the same.
@@ -34,7 +35,7 @@ def answer(findings: Sequence[Finding], case: Case) -> str:
         return "No fault was found, but too little is known of the loss to say more."
     if state == "fell":
         fine = f"The scale of your loss is not a problem: {STATES[state]}{course}, and no finding does harm."
-        return f"{fine} {_say_reach(case)}".rstrip()
+        return f"{fine} {_say_reach(case, gauges)}".rstrip()
     if state == "broken":
         return f"{_say_broken(case)}, and no known cause fits."
     seen = f"{STATES[state]}{course}, and no known cause fits"
@@ -52,9 +53,10 @@ def _say_broken(case: Case) -> str:
     return f"The loss is not finite from step {gone} on" if gone else STATES["broken"].capitalize()
 
 
-def _say_reach(case: Case) -> str:
+def _say_reach(case: Case, gauges: Mapping[str, Any]) -> str:
     """What multiplying the loss would do to the steps; empty where that is not known."""
-    elasticity, carriers = case.typical(case.elasticity), carriers_of(case) or {}
+    elasticity: float | None = gauges.get("elasticity")
+    carriers: Mapping[str, float] = gauges.get("carriers", {})
     if elasticity is None or not math.isfinite(elasticity):
         return ""
     main = max(carriers, key=lambda name: abs(carriers[name]), default="")

@@ -37,13 +37,14 @@ def diagnose_session(session: Session) -> Diagnosis:
     cases = {None: case} | {index: Case(session, index) for index in {f.optimizer for f in found} - {None}}
     settled = [settle(finding, session, cases[finding.optimizer]) for finding in found]
     findings = sorted(_without_last_resorts(settled), key=_order(session))
+    gauges = measure_gauges(case)
     return Diagnosis(
         session.script,
         session.made,
         tuple(findings),
-        measure_gauges(case),
+        gauges,
         find_windows(case),
-        answer(findings, case),
+        answer(findings, case, gauges),
         tuple(_notes(findings, session)),
     )
 

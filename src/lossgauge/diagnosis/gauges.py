@@ -24,7 +24,7 @@ def measure_gauges(case: Case) -> dict[str, Any]:
         "elasticity": case.typical(case.elasticity),
         "elasticity_instant": case.typical(case.instant),
         "elasticity_missing": _why_no_elasticity(case),
-        "carriers": carriers_of(case),
+        "carriers": _carriers(case),
         "carriers_estimated": _estimated(case) or None,
         "relative_update": case.typical(case.relative_update),
         "share_below_epsilon": case.typical(case.dominated),
@@ -47,15 +47,8 @@ def measure_gauges(case: Case) -> dict[str, Any]:
     return {name: value for name, value in gauges.items() if value is not None}
 
 
-def carriers_of(case: Case) -> dict[str, float] | None:
-    """The parts of the typical elasticity: those of the sample in the middle, or of the two there.
-
-    Args:
-        case: The training.
-
-    Returns:
-        By hyperparameter; they add up to the median elasticity. None where it is not known.
-    """
+def _carriers(case: Case) -> dict[str, float] | None:
+    """The parts of the typical elasticity by hyperparameter: those of the sample in the middle, or of the two there."""
     known = [(e, sample) for sample in case.later if (e := case.elasticity(sample)) is not None and not math.isnan(e)]
     known.sort(key=lambda pair: pair[0])
     middle = [case.carriers(sample) for _, sample in known[(len(known) - 1) // 2 : len(known) // 2 + 1]]

@@ -65,9 +65,7 @@ def draw_elasticity(session: Session) -> Chart | None:
         "colours say through which setting; they add up to the line. Tensors weigh as much as the square of their "
         "update, as in its norm."
     )
-    guessed = dict.fromkeys(
-        n for sample in _main_samples(session) for tensor in sample.tensors for n in tensor.estimated
-    )
+    guessed = dict.fromkeys(n for sample in samples for tensor in sample.tensors for n in tensor.estimated)
     if guessed:
         caption += f" The part of {', '.join(guessed)} within the moments is an estimate from the present weights."
     return Chart("elasticity", "How much of a multiplied loss reaches the weights", caption, layered(layers, 200))
