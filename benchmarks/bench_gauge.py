@@ -16,7 +16,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
-from lossgauge.frameworks.torch.gauging.statistics import after, before
+from lossgauge.frameworks.torch.gauging.statistics import Before, after, before
 from lossgauge.laws.table import read_table
 
 ADAM = read_table()["torch.optim:Adam"].law
@@ -110,9 +110,13 @@ def bench_sample(benchmark: BenchmarkFixture, build: Callable[[], tuple[nn.Modul
     report(benchmark, f"{build.__name__}, sample{' with trial steps' if deep else ''}", ratio)
     if not deep:
         assert ratio <= 1.0, f"a sample took {ratio:.2f} steps, promised is 1"
-    start = before(training.optimizer, training.watched, ADAM, deep)
-    training.optimizer.step()
-    benchmark.pedantic(after, (start,), rounds=3, warmup_rounds=1)
+
+    def seen() -> tuple[tuple[Before], dict[str, Any]]:
+        start = before(training.optimizer, training.watched, ADAM, deep)
+        training.optimizer.step()
+        return (start,), {}
+
+    benchmark.pedantic(after, setup=seen, rounds=3)
 
 
 def histograms(training: Training) -> None:

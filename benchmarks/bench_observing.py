@@ -29,7 +29,7 @@ def small() -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(*layers), torch.randn(64, 16)
 
 
-STEPS = {mlp: 300, cnn: 500, gpt: 150, small: 6000}
+STEPS = {mlp: 600, cnn: 500, gpt: 150, small: 6000}
 PROMISE = 0.01
 
 

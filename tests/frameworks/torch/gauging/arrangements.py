@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from lossgauge.frameworks.torch.gauging.pieces import UNCOUNTED, Piece, choose, copy_pieces, give_gradient
+from lossgauge.frameworks.torch.gauging.sighting import read_gradients
 from lossgauge.frameworks.torch.gauging.statistics import Before, Watched, after, before
 from lossgauge.laws.law import Law
 from lossgauge.laws.table import read_table
@@ -110,3 +112,25 @@ def sampled(training: Training, steps: int, deep: bool = True) -> tuple[Before, 
 
     training.step(look)
     return starts[0], after(starts[0])
+
+
+def pieces_of(optimizer: torch.optim.Optimizer, watched: list[Watched], steps: float = UNCOUNTED) -> dict[int, Piece]:
+    """What a trial of the step at hand needs of each weight, by its place."""
+    ones = before(optimizer, watched, None, False).sightings
+    places = choose(optimizer, [one.tensor for one in ones])
+    wanted = [(ones[place].tensor, ones[place].group, ones[place].where) for place in places]
+    found = dict(zip(places, copy_pieces(optimizer, wanted, steps), strict=True))
+    for place, piece in found.items():
+        (elements,) = read_gradients([ones[place]], 1.0, late=False)
+        assert elements is not None
+        give_gradient(piece, elements)
+    return found
+
+
+def sampled_pieces(training: Training, steps: int) -> list[Piece]:
+    """The same of the last of some steps."""
+    for _ in range(steps - 1):
+        training.step()
+    found: list[Piece] = []
+    training.step(lambda: found.extend(pieces_of(training.optimizer, training.watched, steps - 1).values()))
+    return found

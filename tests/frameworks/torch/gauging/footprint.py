@@ -1,10 +1,12 @@
 """How much memory the gauge takes: the peak of a process that trains, with the gauge and without, in MB.
 
-Run as a program it makes one training and prints its peak. The allocator is told to hand large blocks back at once:
-left alone, glibc keeps freed blocks of up to 32 MB in its heap, and the peak of the very same training then varies by
-several of them.
+Run as a program it makes one training and prints its peak. Pages of files do not count: they are programs, of which a
+first call of anything in torch brings some in. The allocator is told to hand large blocks back at once: left alone,
+glibc keeps freed blocks of up to 32 MB in its heap, and the peak of the very same training then varies by several of
+them.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from lossgauge.frameworks.torch.gauging import happenings
 from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.graph import walk
 from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.injection import Injection
 from lossgauge.records.journal import Journal
@@ -48,6 +51,16 @@ def _row(width: int, layers: int) -> Built:
     return nn.Sequential(*[nn.Linear(width, width, bias=False) for _ in range(layers)]), torch.randn(2, width)
 
 
+def _mlp() -> Built:
+    layers = [nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)]
+    return nn.Sequential(*layers), torch.randn(128, 784)
+
+
+def _cnn() -> Built:
+    layers = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(400, 20)), torch.randn(128, 1, 28, 28)
+
+
 def _gpt() -> Built:
     blocks = [Block(256) for _ in range(4)]
     model = nn.Sequential(nn.Embedding(256, 256), *blocks, nn.Linear(256, 256))
@@ -64,6 +77,9 @@ MODELS: dict[str, Callable[[], Built]] = {
     "16 of 2048x2048": lambda: _row(2048, 16),
     "4 of 2048x2048": lambda: _row(2048, 4),
     "48 of 512x512": lambda: _row(512, 48),
+    "12 of 256x256": lambda: _row(256, 12),
+    "MLP": _mlp,
+    "CNN": _cnn,
     "GPT 4x256": _gpt,
     "embedding": _embedding,
 }
@@ -77,11 +93,13 @@ class Footprint:
         plain: The peak without the gauge, in MB.
         gauged: The peak with it, in MB.
         largest: The size of the model's largest tensor, in MB.
+        activation: The size of the largest gradient on the way through the graph, in MB.
     """
 
     plain: float
     gauged: float
     largest: float
+    activation: float
 
     @property
     def extra(self) -> float:
@@ -89,39 +107,50 @@ class Footprint:
         return self.gauged - self.plain
 
 
-def measure(model: str, optimizer: str = "Adam", how: str = "gauge") -> Footprint:
+def measure(model: str, optimizer: str = "Adam", how: str = "gauge", terms: int = 1) -> Footprint:
     """Both trainings, each in a process of its own.
 
     Args:
         model: One of `MODELS`.
         optimizer: The name of one of torch's.
         how: `gauge`, or `wasteful` for one in which a waste is planted.
+        terms: How many terms the loss has, 1 or 2.
     """
-    plain, largest = _run(model, optimizer, "plain")
-    return Footprint(plain, _run(model, optimizer, how)[0], largest)
+    plain, largest, activation = _run(model, optimizer, "plain", terms)
+    return Footprint(plain, _run(model, optimizer, how, terms)[0], largest, activation)
 
 
 @cache
-def _run(model: str, optimizer: str, mode: str) -> tuple[float, float]:
-    """The peak of one process, and the size of the model's largest tensor."""
-    command = [sys.executable, "-m", __spec__.name, model, optimizer, mode]
+def _run(model: str, optimizer: str, mode: str, terms: int) -> tuple[float, float, float]:
+    """The peak of one process, and the sizes of the model's largest weight and activation."""
+    command = [sys.executable, "-m", __spec__.name, model, optimizer, mode, str(terms)]
     done = subprocess.run(
         command, env=ENVIRONMENT, cwd=Path(__file__).parents[4], capture_output=True, text=True, check=True
     )
-    peak, largest = map(float, done.stdout.split())
-    return peak, largest
+    peak, largest, activation = map(float, done.stdout.split())
+    return peak, largest, activation
 
 
-def _train(model: str, optimizer: str) -> float:
+def _train(model: str, optimizer: str, terms: int) -> tuple[float, float]:
     torch.manual_seed(0)
     network, batch = MODELS[model]()
     stepper = getattr(torch.optim, optimizer)(network.parameters(), lr=1e-3)
+    activation = 0
     for _ in range(STEPS):
         stepper.zero_grad()
         output = network(batch)
-        (output.square().mean() + 0.1 * output.abs().mean()).backward()
+        loss = output.square().mean()
+        loss = loss + 0.1 * output.abs().mean() if terms > 1 else loss
+        activation = activation or _largest_activation(loss)
+        loss.backward()
         stepper.step()
-    return max(weight.numel() * weight.element_size() for weight in network.parameters()) / 2**20
+    return max(weight.nbytes for weight in network.parameters()) / 2**20, activation / 2**20
+
+
+def _largest_activation(loss: Tensor) -> int:
+    nodes = [node for node in walk(loss.grad_fn).nodes if not hasattr(node, "variable")]
+    sizes = [(tuple(given.shape), given.dtype.itemsize) for node in nodes for given in node._input_metadata]
+    return max(math.prod(map(int, shape)) * size for shape, size in sizes)
 
 
 def _observed(mode: str, folder: str) -> AbstractContextManager[object]:
@@ -135,14 +164,13 @@ def _observed(mode: str, folder: str) -> AbstractContextManager[object]:
 
 
 def _peak() -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    raise OSError("this system does not tell the peak of a process in /proc/self/status")
+    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak, files = (int(told[name].split()[0]) / 1024 for name in ("VmHWM", "RssFile"))
+    return peak - files
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, _observed(sys.argv[3], folder):
-        found = _train(sys.argv[1], sys.argv[2])
-    print(_peak(), found)
+        found = _train(sys.argv[1], sys.argv[2], int(sys.argv[4]))
+    print(_peak(), *found)

@@ -7,14 +7,13 @@ import torch
 
 from lossgauge.frameworks.torch.gauging.bundles import bundle
 from lossgauge.frameworks.torch.gauging.trial import Change, Trials
-from tests.frameworks.torch.gauging.arrangements import CASES, Case, Training, sampled
+from tests.frameworks.torch.gauging.arrangements import CASES, Case, Training, sampled_pieces
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.name != "LBFGS"], ids=str)
 def test_together_or_alone_makes_no_difference(case: Case):
     training = Training(case, torch.float64)
-    start, _ = sampled(training, 4)
-    pieces = list(start.pieces.values())
+    pieces = sampled_pieces(training, 4)
     together = Trials(training.optimizer, pieces, training.law)
     alone = [Trials(training.optimizer, [piece], training.law) for piece in pieces]
     change = Change(alpha=3.0, settled=True)
@@ -24,15 +23,13 @@ def test_together_or_alone_makes_no_difference(case: Case):
 
 
 def test_an_elementwise_optimizer_needs_one_bundle_for_all():
-    start, _ = sampled(Training(Case("Adam")), 4)
-    (only,) = bundle(list(start.pieces.values()))
+    (only,) = bundle(sampled_pieces(Training(Case("Adam")), 4))
     assert only.members == tuple(range(6))
     assert [len(part) for part in only.split(only.piece.weight)] == list(only.lengths)
 
 
 def test_pieces_that_differ_stay_apart():
-    start, _ = sampled(Training(Case("Adam")), 4)
-    pieces = list(start.pieces.values())
+    pieces = sampled_pieces(Training(Case("Adam")), 4)
     pieces[1] = replace(pieces[1], state={**pieces[1].state, "step": torch.tensor(99.0)})
     pieces[2] = replace(pieces[2], group=dict(pieces[2].group))
     pieces[3] = replace(pieces[3], state={})
@@ -40,16 +37,14 @@ def test_pieces_that_differ_stay_apart():
 
 
 def test_tensors_of_an_optimizer_that_mixes_its_elements_stay_whole():
-    start, _ = sampled(Training(Case("Adafactor")), 2)
-    found = bundle(list(start.pieces.values()))
+    found = bundle(sampled_pieces(Training(Case("Adafactor")), 2))
     assert [one.members for one in found] == [(place,) for place in range(6)]
     assert found[0].piece.weight.shape == (160, 6)
 
 
 def test_some_may_start_from_zero():
     training = Training(Case("SGD", dict(lr=0.1, weight_decay=0.5)), torch.float64)
-    start, _ = sampled(training, 2)
-    trials = Trials(training.optimizer, list(start.pieces.values()), training.law)
+    trials = Trials(training.optimizer, sampled_pieces(training, 2), training.law)
     before = trials.sizes(Change())
     trials.start_from_zero({1})
     changed = trials.sizes(Change())

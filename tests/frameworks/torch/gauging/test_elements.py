@@ -7,7 +7,6 @@ import torch
 from lossgauge.frameworks.torch.gauging.elements import (
     OBSERVED,
     draw,
-    observed_elements,
     pick,
     plain,
     positions,
@@ -19,7 +18,6 @@ CPU = torch.device("cpu")
 
 def test_small_tensors_are_observed_whole():
     assert positions(OBSERVED, CPU) is None
-    assert observed_elements(torch.zeros(128, 128)) == OBSERVED
     assert draw(5).tolist() == [0, 1, 2, 3, 4]
     assert draw(0).tolist() == []
 
@@ -32,6 +30,16 @@ def test_large_tensors_are_observed_at_distinct_places_all_over(numel: int):
     assert where[0] >= 0
     assert where[-1] < numel
     assert np.diff(where).max() <= 2 * (numel // OBSERVED + 1)
+
+
+def test_fewer_are_observed_where_there_is_less_room():
+    where = positions(10**6, CPU, 100)
+    assert where is not None
+    assert len(where) == 100
+    assert where.dtype == torch.int32
+    assert (np.diff(where.numpy()) > 0).all()
+    assert positions(100, CPU, 100) is None
+    assert positions(2**32, CPU, 100).dtype == torch.int64  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_positions_are_the_same_every_time_and_touch_no_generator():

@@ -10,7 +10,7 @@ import torch
 from lossgauge.frameworks.torch.gauging.memories import Part, take_apart
 from lossgauge.frameworks.torch.gauging.pieces import Piece
 from lossgauge.laws.law import Law
-from tests.frameworks.torch.gauging.arrangements import CASES, Case, Training, sampled
+from tests.frameworks.torch.gauging.arrangements import CASES, Case, Training, sampled_pieces
 
 DECAYING = [
     Case("SGD", dict(momentum=0.9, dampening=0.5, weight_decay=0.1)),
@@ -25,8 +25,7 @@ DECAYING = [
 
 def pieces_of(case: Case) -> tuple[list[Piece], Law]:
     training = Training(case, torch.float64)
-    start, _ = sampled(training, 6)
-    return list(start.pieces.values()), training.law
+    return sampled_pieces(training, 6), training.law
 
 
 def power(part: Part, law: Law) -> torch.Tensor:

@@ -9,13 +9,21 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from lossgauge.frameworks.observer import Observer
+from lossgauge.frameworks.torch.gauging.pieces import Piece
 from lossgauge.frameworks.torch.gauging.statistics import Before, after, before
 from lossgauge.frameworks.torch.gauging.trial import Change, Trials
 from lossgauge.frameworks.torch.injection.inject import inject
 from lossgauge.laws.law import Law
 from lossgauge.records.injection import Injection
 from lossgauge.records.session import TensorSample
-from tests.frameworks.torch.gauging.arrangements import CASES, Case, Training, enumerate_all, sampled
+from tests.frameworks.torch.gauging.arrangements import (
+    CASES,
+    Case,
+    Training,
+    enumerate_all,
+    pieces_of,
+    sampled_pieces,
+)
 from tests.known_laws import TABLE
 
 SGD_LAW, ADAM_LAW = TABLE["torch.optim:SGD"].law, TABLE["torch.optim:Adam"].law
@@ -27,27 +35,27 @@ def test_the_trial_is_the_step_itself(case: Case):
     for _ in range(5):
         training.step()
     old: list[torch.Tensor] = []
-    starts = []
+    pieces: dict[int, Piece] = {}
+    starts: list[Before] = []
 
     def look() -> None:
         old.extend(tensor.detach().clone() for _, tensor, _ in training.watched)
+        pieces.update(pieces_of(training.optimizer, training.watched))
         starts.append(before(training.optimizer, training.watched, training.law, True))
 
     training.step(look)
-    start = starts[0]
-    updates = Trials(training.optimizer, list(start.pieces.values()), training.law).updates()
-    for place, update in zip(start.pieces, updates, strict=True):
-        seen, tensor = start.sightings[place], training.watched[place][1]
+    updates = Trials(training.optimizer, list(pieces.values()), training.law).updates()
+    for place, update in zip(pieces, updates, strict=True):
+        seen, tensor = starts[0].sightings[place], training.watched[place][1]
         moved = (tensor.detach() - old[place]).reshape(-1)
         observed = moved if seen.where is None else moved[seen.where]
-        expected = observed if start.pieces[place].flat else moved
+        expected = observed if pieces[place].flat else moved
         assert torch.allclose(update.reshape(-1), expected, rtol=1e-6, atol=1e-15)  # NAdam keeps a product in float32
 
 
 def test_a_change_changes_what_it_says():
     training = Training(Case("Adam", dict(weight_decay=0.1)), torch.float64)
-    start, _ = sampled(training, 3)
-    trials = Trials(training.optimizer, list(start.pieces.values()), training.law)
+    trials = Trials(training.optimizer, sampled_pieces(training, 3), training.law)
     plain = trials.sizes(Change())
     for change in (Change(alpha=2.0), Change(setting="lr", factor=2.0), Change(setting="betas[0]", factor=0.5)):
         assert trials.sizes(change) != plain
@@ -165,7 +173,7 @@ def test_large_tensors_of_foreign_optimizers_are_not_copied():
     weight = nn.Parameter(torch.ones(2**18 + 1))
     weight.grad = torch.ones_like(weight)
     optimizer = Foreign([weight])
-    assert not before(optimizer, enumerate_all([(weight, optimizer.param_groups[0])]), SGD_LAW, True).pieces
+    assert not before(optimizer, enumerate_all([(weight, optimizer.param_groups[0])]), SGD_LAW, True).chosen
 
 
 def test_schedulers_and_tensor_learning_rates_are_no_obstacle():
@@ -185,9 +193,10 @@ def test_adafactors_default_epsilon_is_that_of_the_weights_own_format():
     weight.grad = torch.linspace(1e-9, 1e-8, 30)  # below float32's epsilon, far above float64's
     optimizer = torch.optim.Adafactor([weight], lr=1e-2)
     law = Case("Adafactor").law(optimizer)
-    start = before(optimizer, enumerate_all([(weight, optimizer.param_groups[0])]), law, True)
+    watched = enumerate_all([(weight, optimizer.param_groups[0])])
+    start, pieces = before(optimizer, watched, law, True), pieces_of(optimizer, watched)
     optimizer.step()
-    (update,) = Trials(optimizer, list(start.pieces.values()), law).updates()
+    (update,) = Trials(optimizer, list(pieces.values()), law).updates()
     assert torch.allclose(update, weight.detach().double() - 1.0, rtol=0.0, atol=1e-7)
     assert after(start)[0].elasticity == pytest.approx(1.0, abs=1e-6)
 

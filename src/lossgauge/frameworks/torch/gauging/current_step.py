@@ -4,14 +4,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from torch.optim import LBFGS, Optimizer
 
 from lossgauge.errors import InputError
 from lossgauge.frameworks.torch.catalogue import canonical_target
-from lossgauge.frameworks.torch.gauging.elasticity import Elasticity, trial_steps
-from lossgauge.frameworks.torch.gauging.participants import names_of_callers
-from lossgauge.frameworks.torch.gauging.pieces import why_untried
+from lossgauge.frameworks.torch.gauging.participants import MOST, names_of_callers
+from lossgauge.frameworks.torch.gauging.pieces import native, why_untried
 from lossgauge.frameworks.torch.gauging.sighting import FORMATS, Sighting
 from lossgauge.frameworks.torch.gauging.statistics import before
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, tensors_of
@@ -45,10 +43,13 @@ def measure_current_step(optimizer: Any, law: Law) -> StepElasticity:
         raise InputError(
             f"none of the {count} tensors of the optimizer has a gradient; call this after backward() and before step()"
         )
-    start = before(optimizer, watched, law, deep=True)
-    found = dict(zip(start.pieces, trial_steps(optimizer, list(start.pieces.values()), law), strict=True))
+    # torch's own optimizers take each tensor by itself; of few tensors at a time more elements are observed
+    most = MOST if native(optimizer) else len(watched)
+    portions = (watched[first : first + most] for first in range(0, len(watched), most))
     layers = tuple(
-        _describe(names[one.number], one, found.get(place, Elasticity())) for place, one in enumerate(start.sightings)
+        _describe(names[one.number], one)
+        for portion in portions
+        for one in before(optimizer, portion, law, deep=True).sightings
     )
     settled, instant, parts = combine_layers(layers)
     target = canonical_target(type(optimizer))
@@ -73,9 +74,9 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _describe(name: str, one: Sighting, tried: Elasticity) -> LayerElasticity:
-    norm = None
+def _describe(name: str, one: Sighting) -> LayerElasticity:
+    tried, norm = one.tried, None
     if tried.intended is not None:
         # Of a large tensor some elements are observed; the others move as much on average.
-        norm = float(np.linalg.norm(tried.intended)) * (one.moving / max(len(tried.intended), 1)) ** 0.5
+        norm = tried.intended * (one.moving / max(len(one.weight), 1)) ** 0.5
     return LayerElasticity(name, tried.settled, tried.instant, tried.carriers, norm, one.gradient_norm, tried.estimated)

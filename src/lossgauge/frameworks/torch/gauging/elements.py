@@ -1,7 +1,8 @@
 """Which elements of a tensor are observed, and how they reach the CPU.
 
-A tensor of up to 2^14 elements is observed whole. Of a larger one always the same 2^14 elements are, one drawn from
-each of as many equal stretches, so that every row has its turn and reading them walks through memory once.
+A tensor of up to 2^14 elements is observed whole. Of a larger one always the same 2^14 elements are, or as many as
+there is room for, one drawn from each of as many equal stretches, so that every row has its turn and reading them walks
+through memory once.
 """
 
 from collections import defaultdict
@@ -35,45 +36,37 @@ def plain(tensor: Any) -> Tensor:
     return torch.view_as_real(numbers) if numbers.is_complex() else numbers
 
 
-def observed_elements(tensor: Tensor) -> int:
-    """How many elements of a tensor are observed.
-
-    Args:
-        tensor: A weight.
-
-    Returns:
-        At most `OBSERVED`.
-    """
-    return min(plain(tensor).numel(), OBSERVED)
-
-
-def draw(numel: int) -> np.ndarray:
+def draw(numel: int, most: int = OBSERVED) -> np.ndarray:
     """The observed positions among so many elements.
 
     Args:
         numel: How many elements there are.
+        most: The most that are observed.
 
     Returns:
-        Rising flat positions, int64; all of them where `numel` is at most `OBSERVED`.
+        Rising flat positions, int64; all of them where `numel` is no more than `most`.
     """
-    count = min(numel, OBSERVED)
+    count = min(numel, most)
     edges = np.arange(count + 1, dtype=np.int64) * numel // max(count, 1)
     generator = np.random.default_rng((SEED, numel))
     return edges[:-1] + (generator.random(count) * np.diff(edges)).astype(np.int64)
 
 
-@lru_cache(maxsize=256)
-def positions(numel: int, device: torch.device) -> Tensor | None:
+@lru_cache(maxsize=128)
+def positions(numel: int, device: torch.device, most: int = OBSERVED) -> Tensor | None:
     """The observed positions of a tensor, the same at every step.
 
     Args:
         numel: How many elements it has.
         device: Where it lives.
+        most: The most that are observed.
 
     Returns:
-        Flat positions on its device; None where all elements are observed.
+        Flat positions on its device, int32 where that is enough; None where all elements are observed.
     """
-    return None if numel <= OBSERVED else torch.from_numpy(draw(numel)).to(device)
+    if numel <= most:
+        return None
+    return torch.from_numpy(draw(numel, most).astype(np.int32 if numel < 2**31 else np.int64)).to(device)
 
 
 def pick(tensor: Tensor, where: Tensor | None) -> Tensor:
@@ -90,7 +83,7 @@ def pick(tensor: Tensor, where: Tensor | None) -> Tensor:
         return tensor.reshape(-1).clone()
     if tensor.is_contiguous():
         return tensor.view(-1).index_select(0, where)
-    return torch.take(tensor, where)
+    return torch.take(tensor, where.long())
 
 
 def to_host(tensors: Sequence[Tensor]) -> list[np.ndarray]:
@@ -108,7 +101,8 @@ def to_host(tensors: Sequence[Tensor]) -> list[np.ndarray]:
     arrays: list[np.ndarray] = [np.empty(0)] * len(tensors)
     for members in groups.values():
         flat = [tensors[index].reshape(-1) for index in members]
-        together = torch.cat(flat).cpu().double().numpy()
+        line = torch.cat(flat) if len(flat) > 1 else flat[0]
+        together = line.to("cpu", torch.float64, copy=True).numpy()
         ends = np.cumsum([len(part) for part in flat])
         for index, start, end in zip(members, (0, *ends[:-1]), ends, strict=True):
             arrays[index] = together[start:end]

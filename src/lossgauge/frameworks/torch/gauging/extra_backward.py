@@ -4,7 +4,8 @@ The engine would do the same and more: it would call every hook on the way (of t
 `.grad` of whoever asked to retain it, and release what was saved. Called this way a node only computes.
 """
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -91,16 +92,14 @@ def gradients(
             handed = [arrived.pop((node, number), None) for number in range(len(node._input_metadata))]
             if node in wanted and handed[0] is not None:
                 found[node] = keep(handed[0])
-            passed = () if is_leaf(node) else _call(node, handed)
-            for place, edge in enumerate(graph.inputs[node]):
-                if edge[0] not in waiting_for:
-                    continue
-                gradient = passed[place] if place < len(passed) else None
-                if gradient is not None:
-                    _arrive(arrived, edge, gradient)
-                waiting_for[edge[0]] -= 1
-                if not waiting_for[edge[0]]:
-                    ready.append(edge[0])
+            passed = [] if is_leaf(node) else _call(node, handed)
+            handed.clear()  # nothing that was handed on stays, or two gradients would be there instead of one
+            _hand_on(arrived, graph.inputs[node], passed, waiting_for)
+            for source, _ in graph.inputs[node]:
+                if source in waiting_for:
+                    waiting_for[source] -= 1
+                    if not waiting_for[source]:
+                        ready.append(source)
     return found
 
 
@@ -122,13 +121,27 @@ def _between(graph: Graph, start: Any, wanted: set[Any]) -> set[Any]:
     return towards
 
 
-def _call(node: Any, handed: list[torch.Tensor | None]) -> tuple[torch.Tensor | None, ...]:
+def _call(node: Any, handed: list[torch.Tensor | None]) -> list[torch.Tensor | None]:
     if all(gradient is None for gradient in handed):
-        return ()
+        return []
     if node.name() == HOOKS:
-        return tuple(handed)
+        return list(handed)
     returned = node(*handed)
-    return tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
+    return list(returned) if isinstance(returned, (tuple, list)) else [returned]
+
+
+def _hand_on(
+    arrived: dict[tuple[Any, int], torch.Tensor],
+    edges: Sequence[tuple[Any, int]],
+    passed: list[torch.Tensor | None],
+    awaited: Container[Any],
+) -> None:
+    """Take what a node computed out of its hands, one by one, to where it is awaited."""
+    passed.reverse()
+    for edge in edges:
+        gradient = passed.pop() if passed else None
+        if gradient is not None and edge[0] in awaited:
+            _arrive(arrived, edge, gradient)
 
 
 def _arrive(arrived: dict[tuple[Any, int], torch.Tensor], edge: tuple[Any, int], gradient: torch.Tensor) -> None:
@@ -137,8 +150,35 @@ def _arrive(arrived: dict[tuple[Any, int], torch.Tensor], edge: tuple[Any, int],
     if not gradient.is_sparse and tuple(gradient.shape) != (shape := tuple(metadata.shape)):
         gradient = gradient.sum_to_size(shape)
     gradient = gradient.to(metadata.dtype)
-    before = arrived.get(edge)
-    arrived[edge] = gradient if before is None else before + gradient
+    if edge not in arrived:
+        arrived[edge] = gradient
+        return
+    held = [arrived.pop(edge)]
+    addable = held[0].layout == gradient.layout == torch.strided and held[0].is_contiguous()
+    arrived[edge] = held[0].add_(gradient) if addable and nobody_else_holds(held) else held[0] + gradient
+
+
+def nobody_else_holds(held: list[torch.Tensor]) -> bool:
+    """Whether the only tensor in a list may be written to: nothing else refers to it or to its memory.
+
+    A node may hand one gradient to two inputs, return a view of what it was given, or what it saved. The engine asks
+    the same before it adds in place, which spares a third copy of the largest gradient of a network.
+
+    Args:
+        held: One tensor; the list is the only place it is kept in.
+
+    Returns:
+        False also where torch does not tell.
+    """
+    count = getattr(torch._C, "_storage_Use_Count", None)
+    if count is None or not hasattr(held[0], "_use_count"):
+        return False
+    return _holders(held, count) == _holders([torch.empty(1)], count)
+
+
+def _holders(held: list[torch.Tensor], count: Callable[[int], int]) -> tuple[int, int, int]:
+    storage = held[0].untyped_storage()
+    return sys.getrefcount(held[0]), held[0]._use_count(), count(storage._cdata)  # pyright: ignore
 
 
 def _raw_names(node: Any) -> tuple[str, ...]:

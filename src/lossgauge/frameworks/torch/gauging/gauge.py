@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lossgauge.frameworks.observer import Observer, Stop
-from lossgauge.frameworks.torch.gauging.elements import evenly, observed_elements
+from lossgauge.frameworks.torch.gauging.elements import evenly
 from lossgauge.frameworks.torch.gauging.happenings import Happenings
 from lossgauge.frameworks.torch.gauging.ledger import Ledger
 from lossgauge.frameworks.torch.gauging.participants import PROBED, Participant, enlist
@@ -165,7 +165,7 @@ class Gauge(Observer):
             self._enlist(index, optimizer)
 
     def _enlist(self, index: int, optimizer: OptimizerView) -> None:
-        participant, records = enlist(index, optimizer, len(self._tensors), observed_elements, self._names)
+        participant, records = enlist(index, optimizer, len(self._tensors), self._names)
         self.participants[index] = participant
         self._tensors += records
         self._held.update((id(t), -1) for group in optimizer.optimizer.param_groups for t in group["params"])

@@ -12,6 +12,8 @@ from lossgauge.frameworks.torch.gauging.elements import to_host
 
 CHUNK = 2**16
 """Elements whose squares are summed in float32 before the sums are added in float64: five digits are right."""
+CAREFUL = 2**14
+"""Elements that are brought to float64 together."""
 TRUSTED = (1e-12, 1e18)
 """Norms in float32 outside this range are taken once more in float64."""
 
@@ -73,7 +75,7 @@ def _careful(line: Tensor) -> float:
     if largest == 0.0 or not np.isfinite(largest):
         return largest
     return largest * float(
-        np.sqrt(sum(np.square(part.cpu().double().numpy() / largest).sum() for part in line.split(CHUNK)))
+        np.sqrt(sum(np.square(part.cpu().double().numpy() / largest).sum() for part in line.split(CAREFUL)))
     )
 
 

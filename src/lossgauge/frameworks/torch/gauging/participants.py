@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from lossgauge.errors import LossgaugeError
-from lossgauge.frameworks.torch.gauging.elements import evenly
+from lossgauge.frameworks.torch.gauging.elements import evenly, plain
 from lossgauge.frameworks.torch.gauging.pieces import why_untried
 from lossgauge.frameworks.torch.gauging.purity import doubt_about_step
+from lossgauge.frameworks.torch.gauging.room import room_of
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, names_in
 from lossgauge.laws.law import Law
 from lossgauge.laws.table import find_row
@@ -145,16 +146,13 @@ def _mark(gradient: torch.Tensor | None) -> tuple[int, int] | None:
     return gradient.data_ptr(), gradient._version
 
 
-def enlist(
-    index: int, view: OptimizerView, first: int, observed: Callable[[torch.Tensor], int], given: dict[int, str]
-) -> tuple[Participant, list[Tensor]]:
+def enlist(index: int, view: OptimizerView, first: int, given: dict[int, str]) -> tuple[Participant, list[Tensor]]:
     """Take an optimizer into account.
 
     Args:
         index: Its number.
         view: The view of the live optimizer.
         first: The number the first of its tensors gets in the session.
-        observed: Says how many elements of a tensor are observed.
         given: Names that are known beforehand, by the identity of the tensor.
 
     Returns:
@@ -167,12 +165,14 @@ def enlist(
     names = view.names(known, index)
     everything = [(g, group, t) for g, group in enumerate(view.optimizer.param_groups) for t in group["params"]]
     records: list[Tensor] = []
-    for place in evenly(len(everything), MOST):
+    places = evenly(len(everything), MOST)
+    most = room_of(view.optimizer, [everything[place][2] for place in places]).most
+    for place in places:
         number, (g, group, tensor) = first + len(records), everything[place]
         participant.watched.append((number, tensor, group))
         participant.names.append(names[place])
-        size, shape = tensor.numel(), tuple(tensor.shape)
-        records.append(Tensor(names[place], shape, name_format(tensor), index, g, size, observed(tensor)))
+        size, shape, observed = tensor.numel(), tuple(tensor.shape), min(plain(tensor).numel(), most)
+        records.append(Tensor(names[place], shape, name_format(tensor), index, g, size, observed))
     return participant, records
 
 

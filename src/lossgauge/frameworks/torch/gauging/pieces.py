@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import (
@@ -172,6 +173,38 @@ def copy_pieces(
         observed = None if flat or where is None else where.cpu()
         pieces.append(Piece(tensor, settings[key], copied(tensor, flat, taken), None, state, flat, observed, steps))
     return pieces
+
+
+def give_gradient(piece: Piece, elements: np.ndarray, scale: float = 1.0) -> None:
+    """Hand a piece the gradient its step is going to use.
+
+    Args:
+        piece: The piece; it is filled in.
+        elements: The observed elements of the gradient in L/W, float64.
+        scale: Mixed precision's scale, where it is still on the gradient of the tensor itself.
+    """
+    gradient = piece.tensor.grad
+    if gradient is None:
+        return
+    if piece.flat:
+        values = torch.from_numpy(elements)
+        piece.gradient = sparse_row(values) if gradient.is_sparse else values
+        return
+    numbers = gradient.detach() if gradient.is_sparse else plain(gradient)
+    numbers = numbers.clone().cpu()  # a step may write into its gradient
+    piece.gradient = numbers if scale == 1.0 else numbers.double() / scale
+
+
+def sparse_row(values: Tensor) -> Tensor:
+    """Numbers in a row as a sparse tensor that names each of them.
+
+    Args:
+        values: A tensor of one dimension.
+
+    Returns:
+        The same numbers.
+    """
+    return torch.sparse_coo_tensor(torch.arange(len(values))[None], values, values.shape, check_invariants=False)
 
 
 def widened(piece: Piece) -> Piece:

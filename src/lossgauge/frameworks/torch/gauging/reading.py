@@ -71,7 +71,7 @@ def read_loss(
         value=value,
         factor=math.prod(_without(outer, scale), start=1.0),
         scale=scale,
-        terms=_terms(parts, Values(graph), value),
+        terms=_terms(parts, graph, value),
         custom=custom_functions(graph, ask=deep),
         formats=_formats(graph),
         strangers=_strangers(graph, held, names or {}),
@@ -105,12 +105,13 @@ def _deepened(
     return replace(reading, terms=terms, flushed=flushed[0], flushed_at=flushed[1])
 
 
-def _terms(parts: Summands, values: Values, total: float | None) -> tuple[Term, ...]:
+def _terms(parts: Summands, graph: Graph, total: float | None) -> tuple[Term, ...]:
     """Every term; where the value of one alone is not known, it is what the others leave of the loss."""
     penalties = [of_weights_alone(part.node) for part in parts.terms]
     data = not all(penalties)  # without any data, the weights are what is fitted
-    terms = [
-        _term_or_less(part, values, penalty and data) for part, penalty in zip(parts.terms, penalties, strict=True)
+    terms = [  # recovered values may be as large as the network's output: those of one term are gone before the next
+        _term_or_less(part, Values(graph), penalty and data)
+        for part, penalty in zip(parts.terms, penalties, strict=True)
     ]
     unknown = [term for term in terms if term.value is None]
     if parts.whole and total is not None and len(unknown) == 1:

@@ -8,22 +8,32 @@ import torch
 from lossgauge.frameworks.torch.gauging.histograms import smallest_exponent
 
 
-def lost_share(weight: np.ndarray, update: np.ndarray, intended: np.ndarray, dtype: torch.dtype) -> float | None:
-    """The share of elements that were to move and did not, because the step was below the spacing of the weights.
+def slight(weight: np.ndarray, intended: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    """Which elements are to move, but by less than the spacing of the weights, so that the step may be lost.
 
     Args:
         weight: w before the step, float64.
-        update: What it really moved by, in W.
-        intended: What it would have moved by without rounding, in W.
+        intended: What it would move by without rounding, in W.
         dtype: The number format of w.
 
     Returns:
-        Between 0 and 1; None without elements. A step in two parts, decay and update, may lose each of them: an
-        intended update of up to one ulp of w counts as lost where the weight did not move.
+        One truth for each element. A step in two parts, decay and update, may lose each of them: so everything up to
+        one ulp of w counts, where half of it would be enough for a step in one part.
     """
-    if not len(weight):
-        return None
-    return float(((update == 0) & (intended != 0) & (np.abs(intended) < ulp(weight, dtype))).mean())
+    return (intended != 0) & (np.abs(intended) < ulp(weight, dtype))
+
+
+def lost_share(update: np.ndarray, slight: np.ndarray) -> float | None:
+    """The share of elements that were to move and did not, because the step was below the spacing of the weights.
+
+    Args:
+        update: What the weights really moved by, in W.
+        slight: Which of them were to move by less than their spacing.
+
+    Returns:
+        Between 0 and 1; None without elements.
+    """
+    return float(((update == 0) & slight).mean()) if len(update) else None
 
 
 def ulp(weight: np.ndarray, dtype: torch.dtype) -> np.ndarray:

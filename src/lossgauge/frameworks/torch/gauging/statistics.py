@@ -1,11 +1,11 @@
 """The statistics of one step: what the observed elements, their gradients, states and updates look like.
 
-Called twice, just before a step and just after it. What is kept in between is the observed elements, and at most as
-much again as the largest tensor has: an update is measured whole where most gradients are zero, as in an embedding
-whose few moving rows the observed elements would miss, and is otherwise estimated from the observed elements.
+Called twice, just before a step and just after it. Gradients and trial steps are looked at before, while nothing has
+moved yet, a few tensors at a time. What is kept in between is the observed weights, a few truths about each, and more
+of a weight whose few moving rows the observed elements would miss: in all no more than `room` allows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,16 +22,26 @@ from lossgauge.frameworks.torch.gauging.denominators import (
     signal,
     step_count,
 )
-from lossgauge.frameworks.torch.gauging.elasticity import Elasticity, trial_steps
+from lossgauge.frameworks.torch.gauging.elasticity import trial_steps
 from lossgauge.frameworks.torch.gauging.elements import pick, plain, to_host
 from lossgauge.frameworks.torch.gauging.histograms import count, smallest_exponent
+from lossgauge.frameworks.torch.gauging.moving_blocks import copied_blocks
 from lossgauge.frameworks.torch.gauging.norms import norms
-from lossgauge.frameworks.torch.gauging.pieces import UNCOUNTED, Piece, choose, copy_pieces, native
+from lossgauge.frameworks.torch.gauging.pieces import (
+    UNCOUNTED,
+    Piece,
+    choose,
+    copy_pieces,
+    elementwise,
+    give_gradient,
+    native,
+)
+from lossgauge.frameworks.torch.gauging.room import Room, room_of
 from lossgauge.frameworks.torch.gauging.rounding import lost_share
 from lossgauge.frameworks.torch.gauging.sighting import (
     FORMATS,
     Sighting,
-    copy_where_few_move,
+    measure_gradients,
     measure_update,
     read_gradients,
     sight,
@@ -39,8 +49,6 @@ from lossgauge.frameworks.torch.gauging.sighting import (
 from lossgauge.laws.law import Law
 from lossgauge.records.session import TensorSample
 
-PORTION = 2**16
-"""Elements that are looked at together after a step; a trial makes some twenty float64 copies of them."""
 Watched = tuple[int, Tensor, dict[str, Any]]
 """The number of a tensor in the session, the live tensor, and its group."""
 
@@ -52,8 +60,11 @@ class Before:
     Args:
         optimizer: The live optimizer.
         law: Its law, where it is known.
+        room: The memory that may be taken.
         sightings: The watched tensors.
-        pieces: Copies for trial steps, by place in `sightings`.
+        chosen: The places in `sightings` whose step is tried.
+        pieces: Copies for trial steps by place, where these have to wait for the gradients.
+        steps: How many steps the optimizer has made before.
         scale: Mixed precision's scale, where the step itself takes it off the gradients.
         closure: Whether the gradients come only with the step.
         skipped: Whether the step is going to do nothing, because a gradient overflowed.
@@ -61,8 +72,11 @@ class Before:
 
     optimizer: torch.optim.Optimizer
     law: Law | None
+    room: Room
     sightings: list[Sighting] = field(default_factory=list[Sighting])
+    chosen: list[int] = field(default_factory=list[int])
     pieces: dict[int, Piece] = field(default_factory=dict[int, Piece])
+    steps: float = UNCOUNTED
     scale: float = 1.0
     closure: bool = False
     skipped: bool = False
@@ -82,7 +96,7 @@ def before(
         optimizer: The live optimizer, just before the step itself (after clipping and hooks).
         watched: The tensors to look at; those that hold no floating-point numbers are left out.
         law: Its law, where it is known.
-        deep: Whether `after` is to make trial steps too.
+        deep: Whether trial steps are made too.
         closure: Whether the step computes its gradients itself.
         steps: How many steps the optimizer has made before; `UNCOUNTED` where nobody knows.
 
@@ -90,27 +104,27 @@ def before(
         What `after` needs.
     """
     scale, overflow = getattr(optimizer, "grad_scale", None), getattr(optimizer, "found_inf", None)
-    sightings = [sight(n, tensor, group, not closure) for n, tensor, group in watched if tensor.dtype in FORMATS]
-    for one, norm in zip(sightings, norms([plain(one.tensor) for one in sightings]), strict=True):
-        one.weight_norm = norm
+    given = [(n, tensor, group) for n, tensor, group in watched if tensor.dtype in FORMATS]
+    room = room_of(optimizer, [tensor for _, tensor, _ in given], deep and closure)
     start = Before(
         optimizer,
         law,
-        sightings,
+        room,
+        [sight(n, tensor, group, not closure, room.most) for n, tensor, group in given],
+        steps=steps,
         scale=1.0 if scale is None else float(scale),
         closure=closure,
         skipped=overflow is not None and bool(overflow),
     )
+    for one, norm in zip(start.sightings, norms([plain(one.tensor) for one in start.sightings]), strict=True):
+        one.weight_norm = norm
     if deep and not start.skipped:
-        places = choose(optimizer, [one.tensor for one in sightings])
-        wanted = [(sightings[i].tensor, sightings[i].group, sightings[i].where) for i in places]
-        start.pieces = dict(zip(places, copy_pieces(optimizer, wanted, steps), strict=True))
-    if not closure:
-        read_gradients(sightings, start.scale, late=False)
-        weights = (tensor for group in optimizer.param_groups for tensor in group["params"])
-        largest = max(weights, key=Tensor.numel, default=None)  # there may be very many: nothing more is asked of each
-        copy_where_few_move(sightings, 0 if largest is None else plain(largest).numel())
-        _give_gradients(start)
+        start.chosen = choose(optimizer, [one.tensor for one in start.sightings])
+    if closure:
+        start.pieces = _copy(start, start.chosen)
+    else:
+        _look_at_gradients(start)
+        _copy_blocks(start)
     return start
 
 
@@ -123,39 +137,75 @@ def after(before: Before) -> tuple[TensorSample, ...]:
     Returns:
         One sample for each watched tensor, in their order.
     """
+    for one in before.sightings:
+        if one.blocks is not None:
+            one.blocks.measure()
     if before.closure:
-        read_gradients(before.sightings, before.scale, late=True)
-        _give_gradients(before)
-    apart = native(before.optimizer)
-    tried = {} if apart else _try(before, before.pieces)
+        _look_at_gradients(before)
     samples: list[TensorSample] = []
-    for places in _portions(before):
-        found = _try(before, [place for place in places if place in before.pieces]) if apart else tried
-        samples += _samples(before, places, found)
+    for places in _lots(before):
+        samples += _samples(before, places)
     return tuple(samples)
 
 
-def _portions(before: Before) -> list[range]:
-    """Neighbouring tensors, few enough at a time that the copies made of them stay small."""
-    portions: list[range] = []
-    first, elements = 0, 0
-    for place, one in enumerate(before.sightings):
-        size = before.pieces[place].weight.numel() if place in before.pieces else one.weight.numel()
-        if place > first and elements + size > PORTION:
-            portions.append(range(first, place))
-            first, elements = place, 0
-        elements += size
-    return [*portions, range(first, len(before.sightings))]
+def _lots(start: Before) -> list[range]:
+    """The tensors that are looked at together; of an optimizer whose elements depend on each other, whole tensors."""
+    whole = set() if elementwise(start.optimizer) else set(start.chosen)
+    sizes = [
+        plain(one.tensor).numel() if place in whole else len(one.weight) for place, one in enumerate(start.sightings)
+    ]
+    return start.room.lots(sizes)
 
 
-def _try(before: Before, places: Iterable[int]) -> dict[int, Elasticity]:
-    """Trial steps of some tensors, by place. A foreign optimizer may take them all into account, torch's own do not."""
-    places = list(places)
-    found = trial_steps(before.optimizer, [before.pieces[place] for place in places], before.law)
-    return dict(zip(places, found, strict=True))
+def _look_at_gradients(start: Before) -> None:
+    """The gradients, and with them the trial steps: of torch's own optimizers a few tensors at a time."""
+    measure_gradients(start.sightings, start.scale)
+    separate = native(start.optimizer)
+    if not separate:
+        start.pieces = start.pieces or _copy(start, start.chosen)
+    wanted = set(start.chosen)
+    for places in _lots(start):
+        elements = read_gradients([start.sightings[place] for place in places], start.scale, start.closure)
+        chosen = [place for place in places if place in wanted]
+        waiting = start.pieces if start.closure or not separate else _copy(start, chosen)
+        for place, given in zip(places, elements, strict=True):
+            if given is not None and place in waiting:
+                give_gradient(waiting[place], given, start.scale)
+        if separate:
+            _try(start, {place: waiting[place] for place in chosen})
+            for place in chosen:
+                start.pieces.pop(place, None)
+    if not separate:
+        _try(start, start.pieces)
+        start.pieces = {}
 
 
-def _samples(before: Before, places: Sequence[int], tried: Mapping[int, Elasticity]) -> list[TensorSample]:
+def _copy(start: Before, places: Sequence[int]) -> dict[int, Piece]:
+    ones = [start.sightings[place] for place in places]
+    wanted = [(one.tensor, one.group, one.where) for one in ones]
+    return dict(zip(places, copy_pieces(start.optimizer, wanted, start.steps), strict=True))
+
+
+def _try(start: Before, pieces: Mapping[int, Piece]) -> None:
+    """Trial steps of some tensors; those without a gradient do not take part."""
+    taking_part = {place: piece for place, piece in pieces.items() if piece.gradient is not None}
+    elements = sum(piece.weight.numel() for piece in taking_part.values())
+    found = trial_steps(start.optimizer, list(taking_part.values()), start.law, start.room.for_trials(elements))
+    for place, tried in zip(taking_part, found, strict=True):
+        start.sightings[place].tried = tried
+
+
+def _copy_blocks(start: Before) -> None:
+    """Keep more of the tensors most of whose gradient is zero, as far as there is room."""
+    left = start.room.free
+    for one in start.sightings:
+        gradient = one.tensor.grad
+        if one.driven is not None and gradient is not None and one.where is not None:
+            one.blocks = copied_blocks(one.tensor, gradient, one.driven, left)
+            left -= 0 if one.blocks is None else one.blocks.bytes
+
+
+def _samples(before: Before, places: Sequence[int]) -> list[TensorSample]:
     """The samples of some tensors."""
     sightings = [before.sightings[place] for place in places]
     moments = [moments_of(before.optimizer, one.group, one.tensor, before.law) for one in sightings]
@@ -163,29 +213,10 @@ def _samples(before: Before, places: Sequence[int], tried: Mapping[int, Elastici
     weights = to_host([one.weight for one in sightings])
     moved = to_host([pick(plain(one.tensor), one.where) for one in sightings])
     samples: list[TensorSample] = []
-    for i, place in enumerate(places):
+    for i in range(len(sightings)):
         moment = Moments() if before.skipped else moments[i]
-        samples.append(_sample(sightings[i], moment, states[i], weights[i], moved[i], tried.get(place, Elasticity())))
+        samples.append(_sample(sightings[i], moment, states[i], weights[i], moved[i]))
     return samples
-
-
-def _give_gradients(start: Before) -> None:
-    """Hand the pieces of the trial steps their gradients; those without one do not take part."""
-    for place, piece in list(start.pieces.items()):
-        one = start.sightings[place]
-        gradient = one.tensor.grad
-        if gradient is None or one.gradient is None:
-            del start.pieces[place]
-        elif not piece.flat:
-            numbers = gradient.detach() if gradient.is_sparse else plain(gradient)
-            numbers = numbers.clone().cpu()  # a step may write into its gradient
-            piece.gradient = numbers if start.scale == 1.0 else numbers.double() / start.scale
-        else:
-            values = torch.from_numpy(one.gradient)
-            indices = torch.arange(len(values))[None]
-            if gradient.is_sparse:
-                values = torch.sparse_coo_tensor(indices, values, values.shape, check_invariants=False)
-            piece.gradient = values
 
 
 def _read_states(
@@ -215,27 +246,27 @@ def _sample(
     states: Mapping[str, np.ndarray],
     weight: np.ndarray,
     moved: np.ndarray,
-    tried: Elasticity,
 ) -> TensorSample:
     step = float(states["step"][0])
     with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite
         update = moved - weight
     divisor, threshold = denominator(moments, states, step), moments.threshold(step)
     unsquared = None
-    if one.gradient is not None and moments.raw:
-        unsquared = _share((one.gradient != 0) & (states[moments.raw] < 2.0 ** smallest_exponent(moments.format)))
+    if one.driven is not None and moments.raw:
+        unsquared = _share(one.driven & (states[moments.raw] < 2.0 ** smallest_exponent(moments.format)))
+    tried = one.tried
     return TensorSample(
         one.number,
         weight_norm=one.weight_norm,
         gradient_norm=one.gradient_norm,
         update_norm=measure_update(one, update),
-        gradient=None if one.gradient is None else count(one.gradient, one.gradient_format),
+        gradient=one.gradient,
         denominator=None if divisor is None else count(divisor, moments.format),
         update=count(update, one.format),
         signal=signal(moments, states, step),
         dominated=None if divisor is None or threshold is None else _share(divisor <= threshold),
         unsquared=unsquared,
-        lost=None if tried.intended is None else lost_share(weight, update, tried.intended, one.format),
+        lost=None if tried.slight is None else lost_share(update, tried.slight),
         elasticity=tried.settled,
         carriers=tried.carriers,
         estimated=tried.estimated,

@@ -1,15 +1,18 @@
 """Looking at tensors a few at a time: the same samples, with less memory at once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from lossgauge.frameworks.torch.gauging import pieces, statistics
+from lossgauge.frameworks.torch.gauging import elasticity, pieces, statistics
+from lossgauge.frameworks.torch.gauging.lots import apart
 from lossgauge.frameworks.torch.gauging.pieces import choose, copy_pieces, widened
+from lossgauge.frameworks.torch.gauging.room import Room, room_of
 from lossgauge.frameworks.torch.gauging.statistics import after, before
 from lossgauge.records.session import TensorSample
-from tests.frameworks.torch.gauging.arrangements import CASES, Case, Training, sampled
+from tests.frameworks.torch.gauging.arrangements import CASES, Case, Training, sampled, sampled_pieces
 
 
 class Coupled(torch.optim.Optimizer):
@@ -26,31 +29,41 @@ class Coupled(torch.optim.Optimizer):
             weight.sub_(self.param_groups[0]["lr"] * weight.grad / norm)
 
 
-def samples_in(case: Case, portion: int, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[TensorSample, ...], int]:
-    """The samples, and how often trial steps were made."""
-    calls: list[int] = []
+def samples_in(case: Case, size: int, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[TensorSample, ...], int]:
+    """The samples where there is so much room, and in how many lots trial steps were made."""
+    lots: list[int] = []
 
-    def counted(optimizer: Any, chosen: Any, law: Any) -> Any:
-        calls.append(len(chosen))
-        return plain(optimizer, chosen, law)
+    def narrow(optimizer: Any, watched: Any, waiting: bool = False) -> Room:
+        return replace(room_of(optimizer, watched, waiting), size=size)
 
-    plain = statistics.trial_steps
+    def counted(*given: Any) -> Any:
+        found = plain(*given)
+        lots.append(len(found))
+        return found
+
+    plain = elasticity.apart
     with monkeypatch.context() as patch:
-        patch.setattr(statistics, "PORTION", portion)
-        patch.setattr(statistics, "trial_steps", counted)
+        patch.setattr(statistics, "room_of", narrow)
+        patch.setattr(elasticity, "apart", counted)
         torch.manual_seed(0)
-        return sampled(Training(case, torch.float32), 4)[1], len(calls)
+        return sampled(Training(case, torch.float32), 4)[1], sum(lots)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.name in ("SGD", "Adam", "Adagrad", "Muon")], ids=str)
-def test_portions_change_no_number(case: Case, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name in ("SGD", "Adam", "Adagrad", "Muon", "SparseAdam")], ids=str
+)
+def test_lots_change_no_number(case: Case, monkeypatch: pytest.MonkeyPatch):
     whole, once = samples_in(case, 10**9, monkeypatch)
     parts, often = samples_in(case, 1, monkeypatch)
-    assert (once, often) == (1, len(whole))
+    assert once == 1
+    assert often >= (16 if case.name in ("SGD", "Adam", "Adagrad") else 1)
     for one, other in zip(whole, parts, strict=True):
-        assert one.elasticity is None or one.elasticity == pytest.approx(other.elasticity, abs=1e-6)
+        assert one.elasticity is not None
+        assert other.elasticity == pytest.approx(one.elasticity, abs=1e-6)
+        assert other.instant == pytest.approx(one.instant, abs=1e-6)
+        assert other.carriers == pytest.approx(one.carriers, abs=1e-6)
         for name, value in vars(one).items():
-            if name not in ("elasticity", "instant", "carriers", "lost"):
+            if name not in ("elasticity", "instant", "carriers"):
                 assert vars(other)[name] == value, name
 
 
@@ -61,12 +74,26 @@ def test_a_foreign_optimizer_steps_all_tensors_together():
     watched = [(i, tensor, optimizer.param_groups[0]) for i, tensor in enumerate(model.parameters())]
     model(torch.randn(4, 300)).square().mean().backward()
     start = before(optimizer, watched, None, deep=True)
-    assert len(statistics._portions(start)) > 1
+    assert len(statistics._lots(start)) > 1
     optimizer.step()
     for one in after(start):  # alone, each would be normalised by its own norm and lose next to nothing
         assert one.lost is not None
         assert one.lost < 0.01
         assert one.instant == pytest.approx(0.0, abs=0.2)
+
+
+def test_every_element_is_in_one_lot():
+    training = Training(Case("Adam"))
+    pieces = sampled_pieces(training, 3)
+    lots = apart(pieces, 512 * 120)
+    assert max(sum(piece.weight.numel() for piece in lot.pieces) for lot in lots) <= 512
+    for place, piece in enumerate(pieces):
+        parts = [one for lot in lots for own, one in zip(lot.places, lot.pieces, strict=True) if own == place]
+        assert torch.equal(torch.cat([one.weight for one in parts]), piece.weight)
+        assert torch.equal(torch.cat([one.state["exp_avg"] for one in parts]), piece.state["exp_avg"])
+        assert all(torch.equal(one.state["step"], piece.state["step"]) for one in parts)
+    (only,) = apart(pieces, 10**9)
+    assert only.places == list(range(len(pieces)))
 
 
 def test_what_is_copied_whole_has_a_limit(monkeypatch: pytest.MonkeyPatch):
