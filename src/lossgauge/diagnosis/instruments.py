@@ -1,10 +1,11 @@
 """What one sampled step says of an optimizer as a whole: sums, shares and ratios over its observed tensors."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from fractions import Fraction
 
 from lossgauge.laws.law import Law
+from lossgauge.records.elasticity import mean_by_update, weighed_together
 from lossgauge.records.histogram import Histogram, add_up
 from lossgauge.records.session import Optimizer, Sample, Session, Tensor, TensorSample
 
@@ -184,7 +185,8 @@ class Instruments:
         Returns:
             E; None where it was not taken.
         """
-        return _weighted((t.elasticity, t.update_norm) for t in sample.tensors)
+        found = weighed_together(sample)
+        return None if found is None else found[0]
 
     def carriers(self, sample: Sample) -> dict[str, float]:
         """The parts of `elasticity`, each tensor weighted with the square of its update.
@@ -195,10 +197,8 @@ class Instruments:
         Returns:
             By hyperparameter; they add up to the elasticity of the sample. Empty where it was not taken.
         """
-        known = [tensor for tensor in sample.tensors if tensor.elasticity is not None]
-        names = dict.fromkeys(name for tensor in known for name in tensor.carriers)
-        parts = {n: _weighted((t.carriers.get(n, 0.0), t.update_norm) for t in known) for n in names}
-        return {name: part for name, part in parts.items() if part is not None}
+        found = weighed_together(sample)
+        return {} if found is None else found[1]
 
     def instant(self, sample: Sample) -> float | None:
         """Elasticity with the states held fixed, each tensor weighted with the square of its update.
@@ -209,7 +209,7 @@ class Instruments:
         Returns:
             E of this step alone; None where it was not taken.
         """
-        return _weighted((t.instant, t.update_norm) for t in sample.tensors)
+        return mean_by_update((t.instant, t.update_norm) for t in sample.tensors)
 
     def decay_ratio(self, sample: Sample) -> float | None:
         """λ‖w‖/‖g‖ for decay that is added to the gradient.
@@ -248,12 +248,3 @@ class Instruments:
             The histogram.
         """
         return add_up(tensor.denominator for tensor in sample.tensors if tensor.denominator)
-
-
-def _weighted(found: Iterable[tuple[float | None, float | None]]) -> float | None:
-    """The mean of what is known, weighted with the squares of lengths; None where nothing is, or nothing moves."""
-    known = [(value, length or 0.0) for value, length in found if value is not None]
-    total = sum(length * length for _, length in known)
-    if not total or not math.isfinite(total):
-        return None
-    return sum(value * length * length for value, length in known) / total

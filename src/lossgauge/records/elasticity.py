@@ -1,8 +1,11 @@
 """The record of a step's elasticity: how much of a loss multiplier reaches the weights, and through what."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from lossgauge.records.session import Sample
 
 SCHEMA = "lossgauge.elasticity/1"
 
@@ -83,20 +86,51 @@ def combine_layers(layers: tuple[LayerElasticity, ...]) -> tuple[float | None, f
     Returns:
         Elasticity, instant elasticity and parts; None where the elasticity of a moving tensor is not known.
     """
-    moving = [(layer, layer.update_norm) for layer in layers if layer.update_norm is None or layer.update_norm > 0]
-    largest = max((norm for _, norm in moving if norm is not None), default=0.0)
-    if not largest or any(norm is None for _, norm in moving):
+    moving = [layer for layer in layers if layer.update_norm is None or layer.update_norm > 0]
+    if not moving or any(layer.update_norm is None for layer in moving):
         return None, None, {}
-    weights = [(layer, (norm / largest) ** 2) for layer, norm in moving if norm is not None]
-    whole = sum(weight for _, weight in weights)
 
     def mean(values: list[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        if len(known) < len(values):
-            return None
-        return sum(value * weight for value, (_, weight) in zip(known, weights, strict=True)) / whole
+        lengths = [layer.update_norm for layer in moving]
+        return None if None in values else mean_by_update(zip(values, lengths, strict=True))
 
-    settled = mean([layer.elasticity for layer, _ in weights])
-    names = dict.fromkeys(name for layer, _ in weights for name in layer.parts)
-    parts = {name: mean([layer.parts.get(name, 0.0) for layer, _ in weights]) or 0.0 for name in names}
-    return settled, mean([layer.instant for layer, _ in weights]), {} if settled is None else parts
+    settled = mean([layer.elasticity for layer in moving])
+    names = dict.fromkeys(name for layer in moving for name in layer.parts)
+    parts = {name: mean([layer.parts.get(name, 0.0) for layer in moving]) or 0.0 for name in names}
+    return settled, mean([layer.instant for layer in moving]), {} if settled is None else parts
+
+
+def mean_by_update(found: Iterable[tuple[float | None, float | None]]) -> float | None:
+    """Σ x_i‖Δw_i‖²/Σ‖Δw_i‖² over what is known: how ∂log‖Δw‖ of several tensors together follows from that of each.
+
+    Args:
+        found: Of each tensor a value, in any unit, and ‖Δw‖ in W; None or not finite where one is not known.
+
+    Returns:
+        The mean in the unit of the values; None where nothing is known, nothing moves, or an update is not finite.
+    """
+    known = [(value, length or 0.0) for value, length in found if value is not None and math.isfinite(value)]
+    largest = max((length for _, length in known), default=0.0)
+    if not largest or not all(math.isfinite(length) for _, length in known):
+        return None
+    weights = [(length / largest) ** 2 for _, length in known]  # relative: squares of tiny norms would underflow
+    return sum(value * weight for (value, _), weight in zip(known, weights, strict=True)) / sum(weights)
+
+
+def weighed_together(sample: Sample) -> tuple[float, dict[str, float]] | None:
+    """The elasticity of one step of all observed tensors together.
+
+    Args:
+        sample: The sampled step.
+
+    Returns:
+        E and its parts by hyperparameter, exact: ∂log‖Δw‖ of the whole is the mean over tensors weighted with ‖Δw‖²;
+        None where it was not taken or nothing moved.
+    """
+    known = [tensor for tensor in sample.tensors if tensor.elasticity is not None]
+    whole = mean_by_update((tensor.elasticity, tensor.update_norm) for tensor in known)
+    if whole is None:
+        return None
+    names = dict.fromkeys(name for tensor in known for name in tensor.carriers)
+    parts = {n: mean_by_update((tensor.carriers.get(n, 0.0), tensor.update_norm) for tensor in known) for n in names}
+    return whole, {name: part for name, part in parts.items() if part is not None}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from lossgauge.records.loss_reading import LossReading, Term
-from lossgauge.records.session import Sample, Session, Step, TensorSample
+from lossgauge.records.session import Session, Step, TensorSample
 from lossgauge.reports.html.chart import Chart, steps_axis
 from lossgauge.reports.html.course import draw_course
-from lossgauge.reports.html.elasticity import draw_elasticity, weigh_elasticity
+from lossgauge.reports.html.elasticity import draw_elasticity
 from lossgauge.reports.html.histograms import ALL, draw_histograms
 from lossgauge.reports.html.stacking import last_until, order_parts, stack_parts
 from lossgauge.reports.html.terms import OTHERS, draw_terms, share_gradients
@@ -61,17 +61,6 @@ def test_a_training_that_broke_at_once_is_drawn_without_its_infinities():
     assert draw_elasticity(session) is None
     assert draw_updates(session) is None
     assert [chart.name for chart in draw_histograms(session)] == ["sizes-gradient"]
-
-
-def test_the_elasticity_of_the_whole_is_weighted_with_squares():
-    parts = (TensorSample(0, update_norm=3e-200, elasticity=1.0, carriers={"lr": 1.0}),
-             TensorSample(1, update_norm=4e-200, elasticity=0.0, carriers={"lr": 1.0, "eps": -1.0}),
-             TensorSample(2, update_norm=0.0, elasticity=9.0), TensorSample(3, update_norm=1.0))  # fmt: skip
-    found = weigh_elasticity(Sample(1, 0, 1, (), parts))
-    assert found is not None
-    assert found[0] == pytest.approx(0.36)
-    assert found[1] == pytest.approx({"lr": 1.0, "eps": -0.64})
-    assert weigh_elasticity(Sample(1, 0, 1)) is None
 
 
 def test_blocks_are_stacked_to_both_sides():

@@ -1,7 +1,6 @@
 """How much of a change of the loss reaches the weights, over time, stacked by the hyperparameters that carry it."""
 
-import math
-
+from lossgauge.records.elasticity import weighed_together
 from lossgauge.records.session import Sample, Session
 from lossgauge.reports.html.chart import (
     INK,
@@ -31,7 +30,7 @@ def draw_elasticity(session: Session) -> Chart | None:
         The chart of the optimizer with most samples; None where elasticity was never taken.
     """
     samples = _main_samples(session)
-    totals = [(sample, weigh_elasticity(sample)) for sample in samples]
+    totals = [(sample, weighed_together(sample)) for sample in samples]
     known = [(sample, parts) for sample, parts in totals if parts is not None]
     if not known:
         return None
@@ -69,34 +68,6 @@ def draw_elasticity(session: Session) -> Chart | None:
     if guessed:
         caption += f" The part of {', '.join(guessed)} within the moments is an estimate from the present weights."
     return Chart("elasticity", "How much of a multiplied loss reaches the weights", caption, layered(layers, 200))
-
-
-def weigh_elasticity(sample: Sample) -> tuple[float, dict[str, float]] | None:
-    """The elasticity of one step of all observed tensors together.
-
-    Args:
-        sample: The sampled step.
-
-    Returns:
-        E and its parts by hyperparameter, exact: ∂log‖Δw‖ of the whole is the mean over tensors weighted with ‖Δw‖²;
-        None where it was not taken or nothing moved.
-    """
-    known = [
-        (tensor.elasticity, tensor.carriers, tensor.update_norm)
-        for tensor in sample.tensors
-        if tensor.elasticity is not None and math.isfinite(tensor.elasticity) and tensor.update_norm
-    ]
-    largest = max((norm for _, _, norm in known), default=0.0)
-    if not known or not math.isfinite(largest):
-        return None
-    weights = [(norm / largest) ** 2 for _, _, norm in known]  # relative: squares of tiny norms would underflow
-    total = sum(weights)
-    parts: dict[str, float] = {}
-    for (_, carriers, _), weight in zip(known, weights, strict=True):
-        for name, part in carriers.items():
-            parts[name] = parts.get(name, 0.0) + part * weight / total
-    whole = sum(value * weight for (value, _, _), weight in zip(known, weights, strict=True)) / total
-    return whole, {name: part for name, part in parts.items() if math.isfinite(part)}
 
 
 def _main_samples(session: Session) -> list[Sample]:
