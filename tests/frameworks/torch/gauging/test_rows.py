@@ -10,12 +10,23 @@ from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from tests.frameworks.torch.gauging.test_gauge import OPTIMIZERS, make, observed, train
 
 
-@pytest.fixture
-def few_rows(monkeypatch):
+@pytest.fixture(params=[False, True], ids=["awake", "resting"])
+def few_rows(monkeypatch, request):
     """As if steps were so short that only every seventh may have a row, and samples so dear that there are two."""
-    asked = []
+    steps = [0]
+
+    def affords_row(self):
+        steps[0] += 1
+        return steps[0] % 7 == 0
+
+    def rests(self, step):
+        resting = request.param and step != 30 and (steps[0] + 1) % 7 != 0
+        steps[0] += resting  # the other is not asked then
+        return resting
+
     monkeypatch.setattr(Schedule, "due", lambda self, step: step in (1, 30))
-    monkeypatch.setattr(Schedule, "affords_row", lambda self: asked.append(1) or len(asked) % 7 == 0)
+    monkeypatch.setattr(Schedule, "affords_row", affords_row)
+    monkeypatch.setattr(Schedule, "rests", rests)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -83,3 +94,5 @@ def test_several_optimizers_share_what_leads_to_their_steps(tmp_path, few_rows):
     assert {step.optimizer for step in session.steps} == {0, 1}
     windows = {(step.number + 1) // 2 for step in session.steps}
     assert len(windows) < 25
+    assert len(session.steps) == 2 * len(windows)  # what is noted of one is noted of both
+    assert [sample.number for sample in session.samples] == [1, 2]

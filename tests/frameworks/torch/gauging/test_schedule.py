@@ -127,3 +127,24 @@ def test_what_is_spent_on_a_sample_is_no_cost_of_a_row(clock):
     schedule.note(mark, complete=True)
     assert schedule.noted == pytest.approx(0.01)
     assert schedule.affords_row()
+
+
+def test_it_rests_where_it_would_neither_note_nor_sample(clock):
+    schedule = Schedule(entry=0.01)
+    for step in range(1, 400):
+        rests = schedule.rests(step)
+        assert schedule.rests(step) == rests  # asking decides nothing
+        noted, sampled = schedule.affords_row(), schedule.due(step)
+        assert rests == (not noted and not sampled)
+        mark = schedule.account()
+        if sampled:
+            with schedule.charged():
+                clock.now += 0.02
+            schedule.settle()
+        clock.now += 0.002 * noted
+        if noted:
+            schedule.note(mark, True)
+        clock.now += 0.001
+    assert rests
+    clock.now += 1e4
+    assert not schedule.rests(400)

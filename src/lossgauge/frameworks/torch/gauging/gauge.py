@@ -7,13 +7,13 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import wraps
 from typing import Any
 
 import torch
 
 from lossgauge.frameworks.observer import Observer, Stop
 from lossgauge.frameworks.torch.gauging.elements import evenly
+from lossgauge.frameworks.torch.gauging.guard import begin_step, count_backward, count_step, guarded, nothing
 from lossgauge.frameworks.torch.gauging.happenings import Happenings
 from lossgauge.frameworks.torch.gauging.ledger import Ledger
 from lossgauge.frameworks.torch.gauging.participants import PROBED, Participant, enlist
@@ -21,7 +21,6 @@ from lossgauge.frameworks.torch.gauging.reading import read_loss
 from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from lossgauge.frameworks.torch.gauging.series import largest_gradient, numbers_of
 from lossgauge.frameworks.torch.gauging.statistics import Before, after, before
-from lossgauge.frameworks.torch.gauging.unseen import unseen
 from lossgauge.frameworks.torch.injection.bits import OptimizerView, names_in
 from lossgauge.frameworks.torch.machine import frames_compiled
 from lossgauge.laws.law import Law
@@ -55,31 +54,6 @@ class GaugeSettings:
     sink: Callable[[int, dict[str, float]], None] | None = None
 
 
-def _guarded(event: Callable[..., Any]) -> Callable[..., Any]:
-    """An event that cannot disturb the training: it is taken one at a time, in one process, and may fail quietly."""
-
-    @wraps(event)
-    def take(self: "Gauge", *args: Any, **kwargs: Any) -> None:
-        if self.blind or os.getpid() != self.process:
-            self._decline(event.__name__)
-            return
-        with self._lock:
-            since = self.schedule.account()
-            try:
-                with unseen():
-                    event(self, *args, **kwargs)
-            except Exception as error:
-                self.blind = True
-                what = f"observing ended at step {self.ledger.number + 1}: {type(error).__name__}: {error}"
-                self.journal.add(Event("limit", self.ledger.number + 1, what.splitlines()[0]))
-            finally:
-                self.blind = self.blind or bool(self.journal.lost)
-                if self._noting:
-                    self.schedule.note(since, event.__name__ == "step")
-
-    return take
-
-
 class Gauge(Observer):
     """Told of everything that happens in one training."""
 
@@ -98,39 +72,40 @@ class Gauge(Observer):
         self.participants: dict[int, Participant] = {}
         self.process = os.getpid()
         self.blind, self._compiled = False, frames_compiled()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._tensors: list[Tensor] = []
         self._held: dict[int, int] = {}
         self._names: dict[int, str] = dict(self.settings.names or {})
         self._sampling = False
-        self._noting = self._noting_next = True
+        self.noting = self._noting_next = True
+        self.resting = False
         self._micro = 0
-        self._stepped: set[int] = {-1}  # optimizers that have stepped in this window; not empty: it is over
+        self.stepped: set[int] = {-1}  # optimizers that have stepped in this window; not empty: it is over
         self._begun: dict[int, Before] = {}
         self._scale: Any = None
         self._clip: tuple[str, float, str] | None = None
         self._largest: torch.Tensor | None = None
         self._ended = False
 
-    @_guarded
+    @guarded(nothing)
     def scaled(self, scaler: Any, outcome: Any) -> None:
         """A loss was multiplied by mixed precision's scale; see `Observer`."""
-        if not self._open_window(bool(self._stepped)):
+        if not self._open_window(bool(self.stepped)):
             return
         scale = scaler._scale
         self._scale = None if scale is None else scale.item() if scale.device.type == "cpu" else scale.clone()
 
-    @_guarded
+    @guarded()
     def skipped(self, scaler: Any, optimizer: Any) -> None:
         """The scaler left a step out; see `Observer`."""
         index = next((i for i, p in self.participants.items() if p.view.optimizer is optimizer), 0)
         self.ledger.close_step(index, True, None)
-        self._stepped.add(index)
+        self.stepped.add(index)
 
-    @_guarded
+    @guarded(count_backward)
     def backward(self, roots: Sequence[Any] = (), gradients: Sequence[Any] = ()) -> None:
         """A backward is about to start; see `Observer`."""
-        if not self._open_window(bool(self._stepped)):
+        if not self._open_window(bool(self.stepped)):
             self.ledger.backwards += 1
             return
         self.ledger.backward(roots, gradients, self._scale)
@@ -141,22 +116,22 @@ class Gauge(Observer):
                 self._read(roots[0])
         self._micro += 1
 
-    @_guarded
+    @guarded(nothing)
     def before_clip(self, name: str, threshold: float, parameters: Sequence[Any], scaled: bool) -> None:
         """A clip function is about to be called; see `Observer`."""
-        if not self._noting:
+        if not self.noting:
             return
         self._clip = (name, threshold, "scaled" if scaled else "unscaled")
         self._largest = largest_gradient(parameters) if name == "clip_value" and self._sampling else None
 
-    @_guarded
+    @guarded(nothing)
     def after_clip(self, norm: Any, norm_type: float) -> None:
         """A clip function has been called; see `Observer`."""
         if self._clip is not None:
             name, threshold, stage = self._clip
             self.ledger.clip(name, threshold, norm if name == "max_norm" else self._largest, stage, norm_type)
 
-    @_guarded
+    @guarded()
     def enter(self, index: int, optimizer: OptimizerView) -> None:
         """An optimizer is about to make its first step; see `Observer`."""
         if self.settings.only is not None and not any(optimizer.optimizer is own for own in self.settings.only):
@@ -175,29 +150,43 @@ class Gauge(Observer):
             self.journal.add(record)
         self.happenings.find_stop_deltas(self.ledger.number + 1)
 
-    @_guarded
+    @guarded(begin_step)
     def before_step(self, index: int, optimizer: OptimizerView, closure: bool) -> None:
         """An optimizer is about to make a step; see `Observer`."""
         participant = self.participants.get(index)
         if participant is None:
             return
-        if self._open_window(closure or index in self._stepped) and self._sampling:
+        if self._open_window(closure or index in self.stepped) and self._sampling:
             with self.schedule.charged():
                 self._begun[index] = before(
                     optimizer.optimizer, participant.watched, participant.law, True, closure, participant.own
                 )
 
-    @_guarded
+    @guarded(count_step)
     def step(self, index: int, optimizer: OptimizerView) -> None:
         """An optimizer has made a step; see `Observer`."""
         participant = self.participants.get(index)
         if participant is None:
             return
         participant.own += 1
-        self._stepped.add(index)
-        number = self._close_step(index, participant) if self._noting else self.ledger.pass_step()
-        self._noting_next = self.schedule.affords_row()
-        participant.remember_gradients(self._noting_next)
+        self.stepped.add(index)
+        number = self._close_step(index, participant) if self.noting else self.ledger.pass_step()
+        self.move_on(participant, number)
+
+    def move_on(self, participant: Participant, number: int) -> None:
+        """Between a step and what follows: go on resting or not, and end where that was asked for.
+
+        Args:
+            participant: The optimizer that made the step.
+            number: The step's number, from 1.
+
+        Raises:
+            Stop: After the last step that was asked for.
+        """
+        self.resting = self.resting and self.schedule.rests(number + 1)
+        if not self.resting:
+            self._noting_next = self.schedule.affords_row()
+            participant.remember_gradients(self._noting_next)
         if self.settings.stop_after is not None and number >= self.settings.stop_after:
             self.close("stopped", f"after {number} steps, as asked")
             raise Stop
@@ -212,7 +201,7 @@ class Gauge(Observer):
         self.happenings.after_step(number, participant)
         return number
 
-    @_guarded
+    @guarded()
     def plateau(self, scheduler: Any, metric: float, before: Sequence[float], after: Sequence[float]) -> None:
         """A plateau schedule was fed a metric; see `Observer`."""
         self.happenings.plateau(self.ledger.number, scheduler, metric, before, after)
@@ -282,13 +271,14 @@ class Gauge(Observer):
     def _open_window(self, over: bool) -> bool:
         """Begin what leads to the next step if the one before is over; say whether more than its number is noted."""
         if over:
-            self._stepped.clear()
+            self.stepped.clear()
             self._scale, self._clip, self._micro = None, None, 0
             self._sampling = self.schedule.due(self.ledger.number + 1)
-            self._noting = self._noting_next or self._sampling
-        return self._noting
+            self.noting = self._noting_next or self._sampling
+            self.resting = not self.noting
+        return self.noting
 
-    def _decline(self, event: str) -> None:
+    def decline(self, event: str) -> None:
         """What to do with an event that is not taken any more, or that happens in a process forked from ours."""
         if os.getpid() != self.process:
             if not self.blind:

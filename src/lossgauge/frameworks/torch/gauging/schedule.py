@@ -77,6 +77,24 @@ class Schedule:
         """
         return self.noted * (1 + 1 / max(self._rows, 1)) <= ENTRY_ROWS + ROWS * self.elapsed
 
+    def rests(self, step: int) -> bool:
+        """Whether neither a row nor a sample of this step can be afforded, as things are.
+
+        Args:
+            step: Its number, from 1.
+
+        Returns:
+            True where all that is to be done at this step is to count it. Nothing is decided by asking.
+        """
+        elapsed = self.elapsed
+        if self.noted * (1 + 1 / max(self._rows, 1)) <= ENTRY_ROWS + ROWS * elapsed:
+            return False
+        return step < self._next or self.spent + self._last_cost > self._allowed(step, elapsed)
+
+    def _allowed(self, step: int, elapsed: float) -> float:
+        """Seconds that samples may have cost by a step."""
+        return self.entry * _opened(step) + self.share * elapsed
+
     def due(self, step: int) -> bool:
         """Whether this step is to be sampled.
 
@@ -90,8 +108,7 @@ class Schedule:
             self._started = time.perf_counter()
         if step < self._next:
             return False
-        allowed = self.entry * _opened(step) + self.share * (time.perf_counter() - self._started)
-        if self.spent + self._last_cost > allowed:
+        if self.spent + self._last_cost > self._allowed(step, self.elapsed):
             return False
         self._next = step + 1 if step < DENSE else min(max(step + 1, int(step * GROWTH)), step + LONGEST)
         self._taken += 1

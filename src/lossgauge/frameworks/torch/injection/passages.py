@@ -65,7 +65,7 @@ class Stepping:
     @property
     def closes(self) -> bool:
         """Whether the step computes its gradients itself, by calling a closure."""
-        return any(map(_closure, (*self.args, *self.kwargs.values())))
+        return bool(self.args or self.kwargs) and any(map(_closure, (*self.args, *self.kwargs.values())))
 
     def closures_through(self, pass_closure: Callable[[Proceed], Any]) -> None:
         """Let every evaluation of the user's closure pass through a function.
@@ -190,10 +190,11 @@ def steps_through(pass_step: Callable[[Stepping, Proceed], Any]) -> AbstractCont
 class _Steps:
     def __init__(self, pass_step: Callable[[Stepping, Proceed], Any]) -> None:
         self.pass_step = pass_step
-        self._optimizers: list[torch.optim.Optimizer] = []  # kept alive, so that an identity is never used twice
+        self._optimizers: dict[int, tuple[int, torch.optim.Optimizer]] = {}  # alive, so no identity is used twice
         self._at_work: set[int] = set()
         self._stack = ExitStack()
         self._intercepted: set[int] = set()
+        self._looked_at: dict[type, Any] = {}
 
     @contextmanager
     def passed(self) -> Iterator[None]:
@@ -204,9 +205,10 @@ class _Steps:
 
     def _intercept(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Replace what torch's own wrapper around `step` is about to call."""
-        if torch.compiler.is_dynamo_compiling():
+        decorated = type(optimizer).step
+        if self._looked_at.get(type(optimizer)) is decorated or torch.compiler.is_dynamo_compiling():
             return
-        cell = enclosed(type(optimizer).step)
+        cell = enclosed(decorated)
         if cell is None:
             raise ObservationError(
                 f"{type(optimizer).__name__}.step is decorated in a way that hides the step itself; expected a "
@@ -215,6 +217,7 @@ class _Steps:
         if id(cell) not in self._intercepted:
             self._intercepted.add(id(cell))
             self._stack.enter_context(replaced_inside(cell, self._step_passed(cell.cell_contents)))
+        self._looked_at[type(optimizer)] = decorated
 
     def _step_passed(self, step: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(step)
@@ -232,11 +235,12 @@ class _Steps:
         return step_passed
 
     def _stepping(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> Stepping:
-        index = next((i for i, known in enumerate(self._optimizers) if known is optimizer), None)
-        if index is not None:
-            return Stepping(optimizer, index, False, args, kwargs)
-        self._optimizers.append(optimizer)
-        return Stepping(optimizer, len(self._optimizers) - 1, True, args, kwargs)
+        known = self._optimizers.get(id(optimizer))
+        if known is not None:
+            return Stepping(optimizer, known[0], False, args, kwargs)
+        index = len(self._optimizers)
+        self._optimizers[id(optimizer)] = index, optimizer
+        return Stepping(optimizer, index, True, args, kwargs)
 
 
 def _proceed(step: Callable[..., Any], stepping: Stepping) -> Any:

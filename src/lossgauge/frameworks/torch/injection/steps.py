@@ -30,14 +30,15 @@ def co_scale_steps(injection: Injection, observer: Observer) -> AbstractContextM
 
     def step_observed(stepping: Stepping, proceed: Proceed) -> Any:
         index, optimizer = stepping.index, stepping.optimizer
+        view = OptimizerView(optimizer)
         if stepping.first:
-            observer.enter(index, OptimizerView(optimizer))
+            observer.enter(index, view)
             law = injection.law_at(index)
             if injection.active and law is not None:
                 scale_states(optimizer, law, injection.laws[index], injection)
-        observer.before_step(index, OptimizerView(optimizer), stepping.closes)
+        observer.before_step(index, view, stepping.closes)
         outcome = _step(injection, stepping, proceed)
-        observer.step(index, OptimizerView(optimizer))
+        observer.step(index, view)
         return outcome
 
     return steps_through(step_observed)

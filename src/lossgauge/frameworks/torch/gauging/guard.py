@@ -1,0 +1,99 @@
+"""How a gauge takes what happens in a training: without disturbing it, and at rest for next to nothing."""
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from lossgauge.frameworks.torch.gauging.unseen import unseen
+from lossgauge.frameworks.torch.injection.bits import OptimizerView
+from lossgauge.records.session import Event
+
+
+def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An event that cannot disturb the training: it is taken one at a time, in one process, and may fail quietly.
+
+    Args:
+        at_rest: What is done instead while nothing is to be noted; None where that makes no difference.
+
+    Returns:
+        The decorator.
+    """
+
+    def decorate(event: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(event)
+        def take(self: Any, *args: Any, **kwargs: Any) -> None:
+            if self.blind or os.getpid() != self.process:
+                self.decline(event.__name__)
+                return
+            with self.lock:
+                resting = self.resting and at_rest is not None
+                since = (0.0, 0.0) if resting else self.schedule.account()
+                try:
+                    if self.resting and at_rest is not None:
+                        at_rest(self, *args, **kwargs)
+                    else:
+                        with unseen():
+                            event(self, *args, **kwargs)
+                except Exception as error:
+                    self.blind = True
+                    what = f"observing ended at step {self.ledger.number + 1}: {type(error).__name__}: {error}"
+                    self.journal.add(Event("limit", self.ledger.number + 1, what.splitlines()[0]))
+                finally:
+                    self.blind = self.blind or bool(self.journal.lost)
+                    if self.noting and not resting:
+                        self.schedule.note(since, event.__name__ == "step")
+
+        return take
+
+    return decorate
+
+
+def nothing(gauge: Any, *args: Any, **kwargs: Any) -> None:
+    """What is done at rest with most events.
+
+    Args:
+        gauge: The gauge.
+        args: What the event is told.
+        kwargs: The same, by name.
+    """
+
+
+def count_backward(gauge: Any, *args: Any, **kwargs: Any) -> None:
+    """What is done at rest when a backward starts.
+
+    Args:
+        gauge: The gauge.
+        args: What the event is told.
+        kwargs: The same, by name.
+    """
+    gauge.ledger.backwards += 1
+    gauge.stepped.clear()
+
+
+def begin_step(gauge: Any, index: int, optimizer: OptimizerView, closure: bool) -> None:
+    """What is done at rest when a step is about to be made.
+
+    Args:
+        gauge: The gauge.
+        index: The optimizer's number.
+        optimizer: A view of it.
+        closure: Whether the step computes its gradients itself.
+    """
+    if closure or index in gauge.stepped:
+        gauge.stepped.clear()
+
+
+def count_step(gauge: Any, index: int, optimizer: OptimizerView) -> None:
+    """What is done at rest when a step has been made.
+
+    Args:
+        gauge: The gauge.
+        index: The optimizer's number.
+        optimizer: A view of it.
+    """
+    participant = gauge.participants.get(index)
+    if participant is not None:
+        participant.own += 1
+        gauge.stepped.add(index)
+        gauge.move_on(participant, gauge.ledger.pass_step())
