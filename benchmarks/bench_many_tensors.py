@@ -9,7 +9,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
-from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.gauge import Gauge
+from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.injection import Injection
 from lossgauge.records.journal import Journal

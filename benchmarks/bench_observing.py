@@ -20,7 +20,8 @@ from torch import nn
 from torch.optim.optimizer import _global_optimizer_pre_hooks
 
 from benchmarks.bench_gauge import Training, cnn, gpt, mlp, report
-from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.gauge import Gauge
+from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.gauging.schedule import ENTRY_ROWS, ROWS, Schedule
 from lossgauge.frameworks.torch.injection.patches import enclosed, replaced, replaced_inside
 from lossgauge.frameworks.torch.interposition import interpose

@@ -10,7 +10,8 @@ import torch
 from lossgauge.diagnosis.checkup import diagnose_session
 from lossgauge.diagnosis.confirm import confirm
 from lossgauge.frameworks.observer import Stop
-from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.gauge import Gauge
+from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.diagnosis import Diagnosis

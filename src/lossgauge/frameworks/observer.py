@@ -1,6 +1,7 @@
 """What the one who watches a training is told while it runs; every method of this class does nothing."""
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 
@@ -8,11 +9,59 @@ class Stop(BaseException):
     """Ends a training from inside one of its steps; no `except Exception` of the user's catches it."""
 
 
+class Rest:
+    """What passes while an observer rests: it is not told of it, only counted, for that costs next to nothing.
+
+    Args:
+        allowed: Whether an injection changes nothing, so that nothing has to be done for it either.
+        steps: How many more steps the observer wants to rest for; it is told of everything at 0.
+    """
+
+    def __init__(self) -> None:
+        """Begin awake."""
+        self.allowed = False
+        self.steps = 0
+        self._lock = Lock()
+        self._made: dict[int, int] = {}
+        self._backwards = 0
+
+    def pass_backward(self) -> None:
+        """Count the start of a backward."""
+        with self._lock:
+            self._backwards += 1
+
+    def pass_step(self, index: int) -> None:
+        """Count a step that is about to be made.
+
+        Args:
+            index: The optimizer's number.
+        """
+        with self._lock:
+            self.steps -= 1
+            self._made[index] = self._made.get(index, 0) + 1
+
+    def passed(self) -> tuple[dict[int, int], int]:
+        """What passed since this was last asked.
+
+        Returns:
+            Steps by the number of the optimizer, and backwards.
+        """
+        if not self._made and not self._backwards:
+            return {}, 0
+        with self._lock:
+            found = self._made, self._backwards
+            self._made, self._backwards = {}, 0
+            return found
+
+
 class Observer:
     """Told of everything an injection passes by. It may raise to end the training.
 
     What the framework owns (optimizers, tensors, scalers) is handed over as it is; it must only be read.
     """
+
+    rest = Rest()
+    """Where an observer asks for rest; this one is of those that never do."""
 
     def enter(self, index: int, optimizer: Any) -> None:
         """An optimizer is about to make its first step.

@@ -64,7 +64,8 @@ class Attendance:
             ModuleNotFoundError: When a part of lossgauge itself is missing.
         """
         try:
-            from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+            from lossgauge.frameworks.torch.gauging.gauge import Gauge
+            from lossgauge.frameworks.torch.gauging.request import GaugeSettings
             from lossgauge.frameworks.torch.gauging.schedule import TRIAL, Schedule
             from lossgauge.frameworks.torch.interposition import interpose
         except ModuleNotFoundError as error:

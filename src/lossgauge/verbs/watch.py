@@ -93,7 +93,8 @@ class Watching:
     def __enter__(self) -> "Watching":
         if self._opened:
             raise InputError("this watch was open before, and its session is complete; call watch() once more")
-        from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+        from lossgauge.frameworks.torch.gauging.gauge import Gauge
+        from lossgauge.frameworks.torch.gauging.request import GaugeSettings
         from lossgauge.frameworks.torch.injection.bits import names_in
         from lossgauge.frameworks.torch.interposition import interpose
 

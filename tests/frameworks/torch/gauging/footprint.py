@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from lossgauge.frameworks.torch.gauging import happenings
-from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.gauge import Gauge
 from lossgauge.frameworks.torch.gauging.graph import walk
+from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.injection import Injection
 from lossgauge.records.journal import Journal

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from lossgauge.frameworks.observer import Stop
-from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.gauge import Gauge
+from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.injection import Injection

@@ -10,7 +10,8 @@ from torch import nn
 
 from lossgauge.diagnosis.checkup import diagnose_session
 from lossgauge.frameworks.torch.gauging import gauge as module
-from lossgauge.frameworks.torch.gauging.gauge import Gauge, GaugeSettings
+from lossgauge.frameworks.torch.gauging.gauge import Gauge
+from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.injection import Injection

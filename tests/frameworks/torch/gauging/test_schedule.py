@@ -130,7 +130,7 @@ def test_what_is_spent_on_a_sample_is_no_cost_of_a_row(clock):
 
 
 def test_it_rests_where_it_would_neither_note_nor_sample(clock):
-    schedule = Schedule(entry=0.01)
+    schedule, rests = Schedule(entry=0.01), False
     for step in range(1, 400):
         rests = schedule.rests(step)
         assert schedule.rests(step) == rests  # asking decides nothing
@@ -148,3 +148,19 @@ def test_it_rests_where_it_would_neither_note_nor_sample(clock):
     assert rests
     clock.now += 1e4
     assert not schedule.rests(400)
+
+
+def test_what_is_spared_is_half_of_what_has_to_be_waited_for(clock):
+    schedule = Schedule(entry=0.0, share=0.004)
+    assert schedule.spare(0) == 0
+    schedule.due(1)
+    schedule.spent, schedule.noted = 0.1, 0.5
+    clock.now += 10.0
+    assert schedule.spare(1000) == 64  # a row in 40 s, a sample in 15 s, and a step takes 10 ms
+    assert schedule.spare(10) == 7  # a step takes 1 s
+    schedule.spent = 0.0
+    assert schedule.spare(1000) == 0  # a sample is affordable now
+    schedule.spent, schedule.noted, schedule._rows = 0.1, 0.424, 10**6
+    assert schedule.spare(10) == 1  # a row in 2 s
+    schedule.share = 0.0
+    assert schedule.spare(10) == 1

@@ -6,18 +6,19 @@ It only reads. Whatever goes wrong in here is noted and ends the observing, neve
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from lossgauge.frameworks.observer import Observer, Stop
+from lossgauge.frameworks.observer import Observer, Rest, Stop
 from lossgauge.frameworks.torch.gauging.elements import evenly
 from lossgauge.frameworks.torch.gauging.guard import begin_step, count_backward, count_step, guarded, nothing
 from lossgauge.frameworks.torch.gauging.happenings import Happenings
 from lossgauge.frameworks.torch.gauging.ledger import Ledger
 from lossgauge.frameworks.torch.gauging.participants import PROBED, Participant, enlist
 from lossgauge.frameworks.torch.gauging.reading import read_loss
+from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.gauging.schedule import Schedule
 from lossgauge.frameworks.torch.gauging.series import largest_gradient, numbers_of
 from lossgauge.frameworks.torch.gauging.statistics import Before, after, before
@@ -33,25 +34,6 @@ MICRO = 8
 
 COMPILED = """torch.compile is in use, and a step that is compiled together with what is around it is not seen: call \
 optimizer.step() outside of the compiled function"""
-
-
-@dataclass
-class GaugeSettings:
-    """What a gauge is asked to do.
-
-    Args:
-        stop_after: Optimizer steps after which the training is ended; None lets it go on.
-        only: The optimizers to observe; None for all.
-        names: Names of tensors that are known beforehand, by identity.
-        schedule: When to sample.
-        sink: Told, at every sample, of its step and of numbers by name; None for nobody.
-    """
-
-    stop_after: int | None = None
-    only: tuple[Any, ...] | None = None
-    names: dict[int, str] | None = None
-    schedule: Schedule | None = None
-    sink: Callable[[int, dict[str, float]], None] | None = None
 
 
 class Gauge(Observer):
@@ -79,6 +61,7 @@ class Gauge(Observer):
         self._sampling = False
         self.noting = self._noting_next = True
         self.resting = False
+        self.rest = Rest()
         self._micro = 0
         self.stepped: set[int] = {-1}  # optimizers that have stepped in this window; not empty: it is over
         self._begun: dict[int, Before] = {}
@@ -184,12 +167,30 @@ class Gauge(Observer):
             Stop: After the last step that was asked for.
         """
         self.resting = self.resting and self.schedule.rests(number + 1)
-        if not self.resting:
+        if self.resting:
+            self.rest.steps = self._spare(number)
+        else:
             self._noting_next = self.schedule.affords_row()
             participant.remember_gradients(self._noting_next)
         if self.settings.stop_after is not None and number >= self.settings.stop_after:
             self.close("stopped", f"after {number} steps, as asked")
             raise Stop
+
+    def _spare(self, number: int) -> int:
+        """How many steps after this one need not even be told of."""
+        spare = self.schedule.spare(number) if self.rest.allowed else 0
+        last = self.settings.stop_after
+        return spare if last is None else min(spare, max(last - number - 1, 0))
+
+    def catch_up(self) -> None:
+        """Count what passed while nothing was told."""
+        made, backwards = self.rest.passed()
+        self.ledger.backwards += backwards
+        for index, count in made.items():
+            self.stepped.add(index)
+            if index in self.participants:
+                self.participants[index].own += count
+                self.ledger.number += count
 
     def _close_step(self, index: int, participant: Participant) -> int:
         overflow = getattr(participant.view.optimizer, "found_inf", None)
@@ -233,6 +234,8 @@ class Gauge(Observer):
         if self._ended or os.getpid() != self.process:
             return
         self._ended = self.blind = True
+        self.rest.steps = 0
+        self.catch_up()
         self.ledger.flush()
         schedule, ledger = self.schedule, self.ledger
         if ledger.first_broken is not None:

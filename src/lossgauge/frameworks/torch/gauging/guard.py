@@ -27,6 +27,7 @@ def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..
                 self.decline(event.__name__)
                 return
             with self.lock:
+                self.catch_up()
                 resting = self.resting and at_rest is not None
                 since = (0.0, 0.0) if resting else self.schedule.account()
                 try:

@@ -28,6 +28,10 @@ LONGEST = 500
 """The most steps between two samples, where the share allows it."""
 
 
+SPARED = 64
+"""The most steps of which nothing at all is told."""
+
+
 @dataclass
 class Schedule:
     """Decides, step by step, whether to take a sample, and keeps account of what samples cost.
@@ -90,6 +94,25 @@ class Schedule:
         if self.noted * (1 + 1 / max(self._rows, 1)) <= ENTRY_ROWS + ROWS * elapsed:
             return False
         return step < self._next or self.spent + self._last_cost > self._allowed(step, elapsed)
+
+    def spare(self, made: int) -> int:
+        """How many steps may pass before it is worth asking again: half of those after which something is affordable.
+
+        Args:
+            made: Steps made so far.
+
+        Returns:
+            At most `SPARED`, by how long a step took so far; 0 where it will not be long.
+        """
+        elapsed = self.elapsed
+        each = elapsed / max(made, 1)
+        if not each:
+            return 0
+        row = (self.noted * (1 + 1 / max(self._rows, 1)) - ENTRY_ROWS) / ROWS - elapsed
+        lacking = self.spent + self._last_cost - self._allowed(self._next, elapsed)
+        affordable = 0.0 if lacking <= 0 else lacking / self.share if self.share else math.inf
+        seconds = min(row, max(affordable, (self._next - made - 1) * each))
+        return max(0, int(min(SPARED, seconds / each / 2)))
 
     def _allowed(self, step: int, elapsed: float) -> float:
         """Seconds that samples may have cost by a step."""

@@ -38,4 +38,4 @@ def co_scale_thresholds(injection: Injection, observer: Observer, stage: Stage) 
         observer.after_clip(arguments.get("total_norm", outcome), float(arguments.get("norm_type", 2.0)))
         return outcome
 
-    return clips_through(clip_co_scaled)
+    return clips_through(clip_co_scaled, observer.rest)

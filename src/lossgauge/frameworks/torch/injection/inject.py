@@ -39,6 +39,7 @@ def inject(injection: Injection, observer: Observer) -> Iterator[None]:
         InputError: When α is beyond the floating-point numbers.
     """
     factor = _factor(injection)
+    observer.rest.allowed = not injection.active
     with ExitStack() as stack:
         stack.enter_context(multiply_backward(factor, observer))
         stack.enter_context(co_scale_steps(injection, observer))

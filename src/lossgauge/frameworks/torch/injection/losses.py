@@ -34,7 +34,7 @@ def multiply_backward(factor: float, observer: Observer) -> AbstractContextManag
         observer.after_backward()
         return outcome
 
-    return starts_through(start_multiplied)
+    return starts_through(start_multiplied, observer.rest)
 
 
 @contextmanager

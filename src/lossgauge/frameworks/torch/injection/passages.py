@@ -3,6 +3,8 @@
 Whoever wants to see or change what happens there hands over a function that is called in its place, with what is
 passing and with `proceed`, which lets it pass. Of several functions at one place the last to come is the outermost.
 
+While whoever watches rests, it is not called: what passes is counted.
+
 Code that torch's compiler is tracing passes as if nothing were in place: what is done here belongs into no compiled
 program. A step that is compiled as a whole is therefore not seen.
 """
@@ -19,6 +21,7 @@ from torch.nn.utils import clip_grad
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from lossgauge.errors import ObservationError
+from lossgauge.frameworks.observer import Rest
 from lossgauge.frameworks.torch.injection.patches import enclosed, replaced, replaced_inside
 
 # The public function calls the private one where that exists, and both are used by hand: the innermost is replaced.
@@ -114,7 +117,7 @@ class Clipping:
 
 
 @contextmanager
-def starts_through(pass_start: Callable[[Start, Proceed], Any]) -> Iterator[None]:
+def starts_through(pass_start: Callable[[Start, Proceed], Any], rest: Rest | None = None) -> Iterator[None]:
     """Let every backward start through a function.
 
     `Tensor.backward` and `torch.autograd.backward` both hand the gradient of the loss with respect to itself to one
@@ -122,17 +125,24 @@ def starts_through(pass_start: Callable[[Start, Proceed], Any]) -> Iterator[None
 
     Args:
         pass_start: The function.
+        rest: When it need not be called.
 
     Yields:
         Nothing.
     """
     start: Callable[..., Any] = vars(torch.autograd)["_engine_run_backward"]
+    resting = rest or Rest()
 
     def start_passed(outputs: Any, gradients: Any, *args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("accumulate_grad") or torch.compiler.is_dynamo_compiling():
             return start(outputs, gradients, *args, **kwargs)
         # The engine knows whether it is at work in this thread, also in the threads of its own it uses for devices.
-        passing = Start(_sequence(outputs), _sequence(gradients), torch._C._current_graph_task_id() != -1)
+        nested = torch._C._current_graph_task_id() != -1
+        if resting.steps > 0:
+            if not nested:
+                resting.pass_backward()
+            return start(outputs, gradients, *args, **kwargs)
+        passing = Start(_sequence(outputs), _sequence(gradients), nested)
         return pass_start(passing, lambda: start(outputs, passing.gradients, *args, **kwargs))
 
     with replaced(torch.autograd, "_engine_run_backward", start_passed):
@@ -140,11 +150,12 @@ def starts_through(pass_start: Callable[[Start, Proceed], Any]) -> Iterator[None
 
 
 @contextmanager
-def clips_through(pass_clip: Callable[[Clipping, Proceed], Any]) -> Iterator[None]:
+def clips_through(pass_clip: Callable[[Clipping, Proceed], Any], rest: Rest | None = None) -> Iterator[None]:
     """Let every call of a clip function of torch pass through a function, however and whenever it was imported.
 
     Args:
         pass_clip: The function.
+        rest: When it need not be called.
 
     Yields:
         Nothing.
@@ -156,16 +167,18 @@ def clips_through(pass_clip: Callable[[Clipping, Proceed], Any]) -> Iterator[Non
             if name in done or cell is None:
                 continue
             done.add(name)
-            stack.enter_context(replaced_inside(cell, _clip_passed(cell.cell_contents, name, pass_clip)))
+            stack.enter_context(
+                replaced_inside(cell, _clip_passed(cell.cell_contents, name, pass_clip, rest or Rest()))
+            )
         yield
 
 
-def _clip_passed(clip: Callable[..., Any], name: str, pass_clip: Callable[[Clipping, Proceed], Any]) -> Any:
+def _clip_passed(clip: Callable[..., Any], name: str, pass_clip: Callable[[Clipping, Proceed], Any], rest: Rest) -> Any:
     signature = inspect.signature(clip)
 
     @wraps(clip)
     def clip_passed(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_dynamo_compiling():
+        if rest.steps > 0 or torch.compiler.is_dynamo_compiling():
             return clip(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         return pass_clip(Clipping(name, bound), lambda: clip(*bound.args, **bound.kwargs))
@@ -173,23 +186,27 @@ def _clip_passed(clip: Callable[..., Any], name: str, pass_clip: Callable[[Clipp
     return clip_passed
 
 
-def steps_through(pass_step: Callable[[Stepping, Proceed], Any]) -> AbstractContextManager[None]:
+def steps_through(
+    pass_step: Callable[[Stepping, Proceed], Any], rest: Rest | None = None
+) -> AbstractContextManager[None]:
     """Let every step of every optimizer pass through a function, also of those built or written later.
 
     Hooks the user registered stay outside.
 
     Args:
         pass_step: The function.
+        rest: When it need not be called.
 
     Returns:
         The context in which they do.
     """
-    return _Steps(pass_step).passed()
+    return _Steps(pass_step, rest or Rest()).passed()
 
 
 class _Steps:
-    def __init__(self, pass_step: Callable[[Stepping, Proceed], Any]) -> None:
+    def __init__(self, pass_step: Callable[[Stepping, Proceed], Any], rest: Rest) -> None:
         self.pass_step = pass_step
+        self.rest = rest
         self._optimizers: dict[int, tuple[int, torch.optim.Optimizer]] = {}  # alive, so no identity is used twice
         self._at_work: set[int] = set()
         self._stack = ExitStack()
@@ -227,6 +244,9 @@ class _Steps:
                 return step(optimizer, *args, **kwargs)
             self._at_work.add(id(optimizer))
             try:
+                if self.rest.steps > 0 and id(optimizer) in self._optimizers:
+                    self.rest.pass_step(self._optimizers[id(optimizer)][0])
+                    return step(optimizer, *args, **kwargs)
                 stepping = self._stepping(optimizer, args, kwargs)
                 return self.pass_step(stepping, partial(_proceed, step, stepping))
             finally:

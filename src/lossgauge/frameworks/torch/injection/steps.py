@@ -41,7 +41,7 @@ def co_scale_steps(injection: Injection, observer: Observer) -> AbstractContextM
         observer.step(index, view)
         return outcome
 
-    return steps_through(step_observed)
+    return steps_through(step_observed, observer.rest)
 
 
 def _step(injection: Injection, stepping: Stepping, proceed: Proceed) -> Any:
