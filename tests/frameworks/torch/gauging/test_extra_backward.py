@@ -1,7 +1,7 @@
 """The backward by hand: what the engine would find, with nobody noticing."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -11,16 +11,17 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lossgauge.frameworks.torch.gauging import extra_backward
-from lossgauge.frameworks.torch.gauging.extra_backward import gradients, obstacle
+from lossgauge.frameworks.torch.gauging.extra_backward import gradients, nobody_else_holds, obstacle
 from lossgauge.frameworks.torch.gauging.graph import walk
 from lossgauge.frameworks.torch.gauging.reading import read_loss
 from lossgauge.records.loss_reading import LossReading
+from tests.frameworks.torch.gauging.allocations import peak
 from tests.frameworks.torch.gauging.ways_of_writing import WAYS, Bench, Way
 
 
-def by_hand(loss: Tensor) -> dict[int, Tensor]:
+def by_hand(loss: Tensor, keep: Callable[[Tensor], Any] = torch.clone) -> dict[int, Any]:
     graph = walk(loss.grad_fn)
-    found = gradients(graph, (loss.grad_fn, loss.output_nr), torch.ones_like(loss), graph.leaf_nodes, torch.clone)
+    found = gradients(graph, (loss.grad_fn, loss.output_nr), torch.ones_like(loss), graph.leaf_nodes, keep)
     return {id(leaf.variable): gradient for leaf, gradient in found.items()}
 
 
@@ -247,3 +248,42 @@ def test_a_compiled_model_is_read_but_not_gone_through_again():
     assert reading.custom == {}
     loss.backward()
     assert weights[0].grad is not None
+
+
+def test_only_what_nobody_else_holds_is_written_to():
+    assert nobody_else_holds([torch.zeros(3)])
+    assert not nobody_else_holds([torch.zeros(6).view(2, 3)])  # it holds its base
+    kept = torch.zeros(3)
+    assert not nobody_else_holds([kept])
+    assert not nobody_else_holds([kept.view(3, 1)])
+    assert not nobody_else_holds([kept.detach()])
+    row = [torch.zeros(3)]
+    numbers = row[0].numpy()
+    assert not nobody_else_holds(row)
+    assert numbers.sum() == 0
+    result = torch.exp(torch.ones(3, requires_grad=True))
+    node: Any = result.grad_fn
+    assert not nobody_else_holds([node._saved_result.detach()])
+
+
+def test_a_gradient_handed_to_two_inputs_is_not_added_to_itself():
+    model = nn.Linear(4, 4)
+    x = model(torch.randn(3, 4))
+    both = x + x  # hands one gradient to x twice
+    assert differing((both + torch.tanh(x)).square().sum() + x.sum(), model.parameters()) == []
+
+
+def test_gradients_are_added_in_place_and_handed_on(monkeypatch: pytest.MonkeyPatch):
+    layers = nn.Sequential(*[nn.Linear(256, 256, bias=False) for _ in range(6)])
+    projection = nn.Linear(256, 3 * 256, bias=False)
+
+    def taken() -> int:
+        packed = projection(layers(torch.randn(512, 256))).view(512, 3, 256)  # queries, keys and values
+        value = (packed[:, 0] * packed[:, 1] * packed[:, 2]).square().mean()
+        return peak(lambda: by_hand(value, lambda gradient: float(gradient.norm())))[0]
+
+    widest = 4 * 512 * 3 * 256
+    own = taken()
+    assert own < 3 * widest
+    monkeypatch.setattr(extra_backward, "nobody_else_holds", lambda held: False)
+    assert taken() > own + widest / 2
