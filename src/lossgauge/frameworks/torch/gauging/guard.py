@@ -28,11 +28,11 @@ def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..
                 return
             with self.lock:
                 self.catch_up()
-                resting = self.resting and at_rest is not None
-                since = (0.0, 0.0) if resting else self.schedule.account()
+                resting = at_rest if self.resting else None
+                since = None if resting else self.schedule.account()
                 try:
-                    if self.resting and at_rest is not None:
-                        at_rest(self, *args, **kwargs)
+                    if resting:
+                        resting(self, *args, **kwargs)
                     else:
                         with unseen():
                             event(self, *args, **kwargs)
@@ -42,7 +42,7 @@ def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..
                     self.journal.add(Event("limit", self.ledger.number + 1, what.splitlines()[0]))
                 finally:
                     self.blind = self.blind or bool(self.journal.lost)
-                    if self.noting and not resting:
+                    if self.noting and since is not None:
                         self.schedule.note(since, event.__name__ == "step")
 
         return take

@@ -15,14 +15,18 @@ BLOCK = 256
 """Neighbouring elements that are copied together."""
 TOGETHER = 2**8
 """Blocks that are compared with the weight at a time."""
-
-
 CHOOSING = 48
 """Bytes that it takes to choose a block: the ends of its gradient, its place before and after sorting."""
 
 
 class MovingBlocks:
-    """Some blocks of one weight as they were before the step."""
+    """Some blocks of one weight as they were before the step.
+
+    Args:
+        elements: How many elements they have.
+        bytes: What their copy takes until it is measured.
+        norm: How far they moved, in W, once that is measured.
+    """
 
     def __init__(self, weight: Tensor, gradient: Tensor, room: int) -> None:
         """Copy them.
@@ -33,32 +37,28 @@ class MovingBlocks:
             room: Bytes that may be taken.
         """
         self._weight = weight
-        numbers = plain(weight)
-        self.norm = 0.0
         self._chosen: Tensor | None = None
-        if numbers.numel() * numbers.element_size() <= room:
-            self._copy, self.elements = numbers.clone(), numbers.numel()
-            return
-        self._chosen = _choose(_blocks(numbers), plain(gradient), room)
-        self._copy = _blocks(numbers).index_select(0, self._chosen)
-        self.elements = self._copy.numel()
-
-    @property
-    def bytes(self) -> int:
-        """What is held."""
-        return self.elements * self._copy.element_size()
+        numbers = plain(weight)
+        if numbers.nbytes <= room:
+            self._copy: Tensor | None = numbers.clone()
+        else:
+            self._chosen = _choose(_blocks(numbers), plain(gradient), room)
+            self._copy = _blocks(numbers).index_select(0, self._chosen)
+        self.elements, self.bytes, self.norm = self._copy.numel(), self._copy.nbytes, 0.0
 
     def measure(self) -> None:
         """After the step: how far they moved, as `norm` in W. The copy is given up."""
+        copy, self._copy = self._copy, None
+        if copy is None:
+            return
         numbers = plain(self._weight)
         if self._chosen is None:
-            self.norm = norms([self._copy.sub_(numbers)])[0]
+            copy.sub_(numbers)
         else:
             blocks = _blocks(numbers)
-            for own, chosen in zip(self._copy.split(TOGETHER), self._chosen.split(TOGETHER), strict=True):
+            for own, chosen in zip(copy.split(TOGETHER), self._chosen.split(TOGETHER), strict=True):
                 own.sub_(blocks.index_select(0, chosen))
-            self.norm = norms([self._copy])[0]
-        self._copy = self._copy[:0].clone()
+        self.norm = norms([copy])[0]
 
     def outside(self, where: Tensor) -> np.ndarray:
         """Which observed elements are in no block.
@@ -89,7 +89,7 @@ def copied_blocks(weight: Tensor, gradient: Tensor, driven: np.ndarray, room: in
         None where most gradients are not zero, where the gradient is sparse, and without room.
     """
     numbers = plain(weight)
-    whole = numbers.numel() * numbers.element_size() <= room
+    whole = numbers.nbytes <= room
     divisible = numbers.is_contiguous() and numbers.numel() >= BLOCK and room >= BLOCK * numbers.element_size()
     if gradient.is_sparse or np.count_nonzero(driven) >= len(driven) / 2 or not (whole or divisible):
         return None

@@ -93,7 +93,7 @@ def room_of(optimizer: Optimizer, watched: Sequence[Tensor], waiting: bool = Fal
     """
     everything = (tensor for group in optimizer.param_groups for tensor in group["params"])
     largest = max(everything, key=Tensor.numel, default=None)  # there may be very many: nothing more is asked of each
-    size = FLOOR if largest is None else max(FLOOR, plain(largest).numel() * plain(largest).element_size())
+    size = FLOOR if largest is None else max(FLOOR, plain(largest).nbytes)
     each = [(plain(w).numel(), _held_of_each(optimizer, w, waiting)) for w in watched]
     most = min(OBSERVED, int((1 - HELD_SHARE) * size) // LOOKED_AT)
     low, high = 1, most

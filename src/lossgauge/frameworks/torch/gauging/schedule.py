@@ -79,7 +79,7 @@ class Schedule:
         Returns:
             Always True at the beginning; later, where steps are short, for some steps only.
         """
-        return self.noted * (1 + 1 / max(self._rows, 1)) <= ENTRY_ROWS + ROWS * self.elapsed
+        return self._until_row(self.elapsed) <= 0
 
     def rests(self, step: int) -> bool:
         """Whether neither a row nor a sample of this step can be afforded, as things are.
@@ -91,9 +91,7 @@ class Schedule:
             True where all that is to be done at this step is to count it. Nothing is decided by asking.
         """
         elapsed = self.elapsed
-        if self.noted * (1 + 1 / max(self._rows, 1)) <= ENTRY_ROWS + ROWS * elapsed:
-            return False
-        return step < self._next or self.spent + self._last_cost > self._allowed(step, elapsed)
+        return self._until_row(elapsed) > 0 and (step < self._next or self._lacking(step, elapsed) > 0)
 
     def spare(self, made: int) -> int:
         """How many steps may pass before it is worth asking again: half of those after which something is affordable.
@@ -108,15 +106,18 @@ class Schedule:
         each = elapsed / max(made, 1)
         if not each:
             return 0
-        row = (self.noted * (1 + 1 / max(self._rows, 1)) - ENTRY_ROWS) / ROWS - elapsed
-        lacking = self.spent + self._last_cost - self._allowed(self._next, elapsed)
+        lacking = self._lacking(self._next, elapsed)
         affordable = 0.0 if lacking <= 0 else lacking / self.share if self.share else math.inf
-        seconds = min(row, max(affordable, (self._next - made - 1) * each))
+        seconds = min(self._until_row(elapsed), max(affordable, (self._next - made - 1) * each))
         return max(0, int(min(SPARED, seconds / each / 2)))
 
-    def _allowed(self, step: int, elapsed: float) -> float:
-        """Seconds that samples may have cost by a step."""
-        return self.entry * _opened(step) + self.share * elapsed
+    def _until_row(self, elapsed: float) -> float:
+        """Seconds until one more row is affordable; not positive where it is."""
+        return (self.noted * (1 + 1 / max(self._rows, 1)) - ENTRY_ROWS) / ROWS - elapsed
+
+    def _lacking(self, step: int, elapsed: float) -> float:
+        """Seconds by which one more sample would cost more than samples may by a step; not positive where none."""
+        return self.spent + self._last_cost - self.entry * _opened(step) - self.share * elapsed
 
     def due(self, step: int) -> bool:
         """Whether this step is to be sampled.
@@ -129,9 +130,7 @@ class Schedule:
         """
         if self._started is None:
             self._started = time.perf_counter()
-        if step < self._next:
-            return False
-        if self.spent + self._last_cost > self._allowed(step, self.elapsed):
+        if step < self._next or self._lacking(step, self.elapsed) > 0:
             return False
         self._next = step + 1 if step < DENSE else min(max(step + 1, int(step * GROWTH)), step + LONGEST)
         self._taken += 1
