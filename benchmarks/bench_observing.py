@@ -1,13 +1,15 @@
 """What observing costs a whole training in the long run, and one event on a step that is not sampled.
 
-Two equal trainings take turns, one step each, in the same process; only the first one is observed, and nothing of the
-gauge's is in torch's way while the other has its turn (in another process it would differ by far more than 1 %). The
-entry price (what the first samples and rows may cost together) is paid before the clock starts. The schedule's clock
-stands still while the other training has its turn: what samples may take is a share of the observed one's own time.
-Processor time is compared, for these machines are shared. The smallest network is there for what every step costs: its
-steps take a millisecond.
+One training goes on with the gauge and without it by turns of some 40 ms, in one process; nothing of the gauge's is in
+torch's way while it goes without. (Two equal trainings in one process, one of them observed, differ by 1 to 3 % for no
+other reason than where their memory lies; in two processes by more.) The entry price (what the first samples and rows
+may cost together) is paid before the clock starts. The schedule's clock stands still in the turns without: what samples
+may take is a share of the observed time.
+Processor time is compared, for these machines are shared. The smallest networks are there for what every step costs:
+their steps take a millisecond, and a third of one.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +25,7 @@ from benchmarks.bench_gauge import Training, cnn, gpt, mlp, report
 from lossgauge.frameworks.torch.gauging.gauge import Gauge
 from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.gauging.schedule import ENTRY_ROWS, ROWS, Schedule
-from lossgauge.frameworks.torch.injection.patches import enclosed, replaced, replaced_inside
+from lossgauge.frameworks.torch.injection.patches import enclosed, replaced
 from lossgauge.frameworks.torch.interposition import interpose
 from lossgauge.records.injection import Injection
 from lossgauge.records.journal import Journal
@@ -34,9 +36,13 @@ def small() -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(*layers), torch.randn(64, 16)
 
 
-STEPS = {mlp: 600, cnn: 500, gpt: 150, small: 6000}
+def smallest() -> tuple[nn.Module, torch.Tensor]:
+    return nn.Linear(4, 1), torch.randn(16, 4)
+
+
+TURNS = {mlp: (600, 1), cnn: (250, 2), gpt: (150, 1), small: (400, 30), smallest: (400, 100)}
+"""Turns of each training, and how many steps a turn has."""
 PROMISE = 0.01
-ENGINE = vars(torch.autograd)["_engine_run_backward"]
 
 
 def spend(training: Training) -> float:
@@ -46,62 +52,74 @@ def spend(training: Training) -> float:
     return time.process_time() - begun
 
 
-@contextmanager
-def nothing_in_the_way() -> Iterator[None]:
-    """Torch as it was before anything was put in its places."""
-    engine, hooks = vars(torch.autograd)["_engine_run_backward"], dict(_global_optimizer_pre_hooks)
-    cell = enclosed(torch.optim.Adam.step)
-    assert cell is not None
-    step = cell.cell_contents
-    _global_optimizer_pre_hooks.clear()
-    with replaced(torch.autograd, "_engine_run_backward", ENGINE), replaced_inside(cell, vars(step)["__wrapped__"]):
-        yield
-    assert vars(torch.autograd)["_engine_run_backward"] is engine is not ENGINE
-    _global_optimizer_pre_hooks.update(hooks)
+class Untouched:
+    """Torch as it is before anything is put in its places."""
+
+    def __init__(self) -> None:
+        cell = enclosed(torch.optim.Adam.step)
+        assert cell is not None
+        self.cell, self.step, self.engine = cell, cell.cell_contents, vars(torch.autograd)["_engine_run_backward"]
+        assert not _global_optimizer_pre_hooks
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """As it was, until the end of the block."""
+        hooks, step = dict(_global_optimizer_pre_hooks), self.cell.cell_contents
+        assert hooks
+        _global_optimizer_pre_hooks.clear()
+        self.cell.cell_contents = self.step
+        with replaced(torch.autograd, "_engine_run_backward", self.engine):
+            yield
+        self.cell.cell_contents = step
+        _global_optimizer_pre_hooks.update(hooks)
 
 
-def spend_aside(training: Training, schedule: Schedule) -> float:
-    """A step that neither the gauge nor its schedule knows of."""
+def turn(training: Training, steps: int) -> list[float]:
+    return [spend(training) for _ in range(steps)]
+
+
+def turn_aside(training: Training, steps: int, untouched: Untouched, schedule: Schedule) -> list[float]:
+    """Steps that neither the gauge nor its schedule knows of."""
     begun = time.perf_counter()
-    with nothing_in_the_way():
-        spent = spend(training)
+    with untouched.again():
+        spent = turn(training, steps)
     assert schedule._started is not None
     schedule._started += time.perf_counter() - begun
     return spent
 
 
-@pytest.mark.parametrize("build", list(STEPS), ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", list(TURNS), ids=lambda build: build.__name__)
 def bench_observed_training(benchmark: BenchmarkFixture, build: Callable[[], object], tmp_path: Path) -> None:
-    """The observed training against the one that takes turns with it."""
-    observed, plain = Training(build), Training(build)  # pyright: ignore[reportArgumentType]
+    """Its observed turns against those it makes without."""
+    training = Training(build)  # pyright: ignore[reportArgumentType]
+    untouched = Untouched()
     journal = Journal(tmp_path / "session.jsonl")
     journal.begin("benchmark", [], {})
     schedule = Schedule(entry=0.2)
     gauge = Gauge(journal, GaugeSettings(schedule=schedule))
+    turns, steps = TURNS[build]  # pyright: ignore[reportArgumentType]
+    ours: list[float] = []
+    theirs: list[float] = []
     with interpose(Injection(), gauge):
         while schedule.spent < schedule.entry and gauge.ledger.number < 30:
-            spend(observed)
+            spend(training)
         schedule.entry = 0.0
+        schedule._rows = int(ENTRY_ROWS * schedule._rows / schedule.noted)  # so many rows would have been noted by then
         schedule.spent, schedule.noted = 0.0, ENTRY_ROWS + ROWS * schedule.elapsed
-        count = STEPS[build]  # pyright: ignore[reportArgumentType]
-        pairs: list[tuple[float, float]] = []
-        for turn in range(count):  # whoever goes first changes, so that nobody always follows the other
-            if turn % 2:
-                pairs.append((spend(observed), spend_aside(plain, schedule)))
-            else:
-                beside = spend_aside(plain, schedule)
-                pairs.append((spend(observed), beside))
-        benchmark.pedantic(spend, (observed,), rounds=3)
-    extra = sum(a for a, _ in pairs) / sum(b for _, b in pairs) - 1.0
-    unsampled = sorted(a - b for a, b in pairs)[len(pairs) // 2] / (sum(b for _, b in pairs) / len(pairs))
+        for number in range(turns):  # whoever goes first changes, so that nobody always follows the other
+            if number % 2:
+                ours += turn(training, steps)
+            theirs += turn_aside(training, steps, untouched, schedule)
+            if not number % 2:
+                ours += turn(training, steps)
+        benchmark.pedantic(spend, (training,), rounds=3)
+    extra = sum(ours) / sum(theirs) - 1.0
+    unsampled = statistics.median(ours) / statistics.median(theirs) - 1.0
     samples = (tmp_path / "session.jsonl").read_text(encoding="utf-8").count('"kind":"Sample"')
-    report(
-        benchmark,
-        f"{build.__name__}, observed: samples {schedule.spent / schedule.elapsed:.4f} of the time, in all",
-        extra,
-    )
+    share = schedule.spent / schedule.elapsed
+    report(benchmark, f"{build.__name__}, observed: samples {share:.4f} of the time, in all", extra)
     report(benchmark, f"{build.__name__}, a step that is not sampled", unsampled)
     assert samples > 2
-    assert len(gauge.participants) == 1, "the other training was observed too"
-    assert schedule.spent / schedule.elapsed <= PROMISE, "the controller spent more than was promised"
+    assert gauge.ledger.number < len(ours) + 40, "the other turns were observed too"
+    assert share <= PROMISE, "the controller spent more than was promised"
     assert torch.get_num_threads() == 1

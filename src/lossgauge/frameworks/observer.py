@@ -1,7 +1,6 @@
 """What the one who watches a training is told while it runs; every method of this class does nothing."""
 
-from collections.abc import Sequence
-from threading import Lock
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -10,48 +9,35 @@ class Stop(BaseException):
 
 
 class Rest:
-    """What passes while an observer rests: it is not told of it, only counted, for that costs next to nothing.
+    """How long an observer need not be told of anything, and which steps passed meanwhile.
 
-    Args:
-        allowed: Whether an injection changes nothing, so that nothing has to be done for it either.
-        steps: How many more steps the observer wants to rest for; it is told of everything at 0.
+    Attributes:
+        allowed: Whether nothing has to be done for an injection either, and a step never passes twice.
+        aside: Whether the places are given back meanwhile in which the observer would be told.
+        asked: For how many steps the observer would rest from now on.
+        steps: How many more steps pass untold; of the one after them everything but its backwards is told.
+        again: Asked when they have passed, for how many more the observer would rest.
+        made: The numbers of the optimizers that made a step of which nothing was told, in order.
     """
+
+    __slots__ = ("again", "allowed", "aside", "asked", "made", "steps")  # what is looked at each step lies together
 
     def __init__(self) -> None:
         """Begin awake."""
-        self.allowed = False
-        self.steps = 0
-        self._lock = Lock()
-        self._made: dict[int, int] = {}
-        self._backwards = 0
+        self.allowed = self.aside = False
+        self.asked = self.steps = 0
+        self.again: Callable[[], int] = int
+        self.made: list[int] = []
 
-    def pass_backward(self) -> None:
-        """Count the start of a backward."""
-        with self._lock:
-            self._backwards += 1
-
-    def pass_step(self, index: int) -> None:
-        """Count a step that is about to be made.
-
-        Args:
-            index: The optimizer's number.
-        """
-        with self._lock:
-            self.steps -= 1
-            self._made[index] = self._made.get(index, 0) + 1
-
-    def passed(self) -> tuple[dict[int, int], int]:
+    def passed(self) -> list[int]:
         """What passed since this was last asked.
 
         Returns:
-            Steps by the number of the optimizer, and backwards.
+            The number of its optimizer for every step.
         """
-        if not self._made and not self._backwards:
-            return {}, 0
-        with self._lock:
-            found = self._made, self._backwards
-            self._made, self._backwards = {}, 0
-            return found
+        found = self.made[:]
+        del self.made[: len(found)]  # what another thread adds in between stays
+        return found
 
 
 class Observer:

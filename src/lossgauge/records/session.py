@@ -214,7 +214,7 @@ class Ending:
         reason: `finished`, `failed`, `interrupted`, `killed` (the process is gone), or `stopped` (by us, as asked).
         detail: The error in one line, the exit code, the signal.
         steps: Optimizer steps in all.
-        backwards: Backwards in all.
+        backwards: Backwards that were seen; while the gauge rests only steps are counted.
         seconds: Wall seconds from the first backward to the end.
         observed_seconds: What observing cost of that.
     """

@@ -150,17 +150,71 @@ def test_it_rests_where_it_would_neither_note_nor_sample(clock):
     assert not schedule.rests(400)
 
 
-def test_what_is_spared_is_half_of_what_has_to_be_waited_for(clock):
+def test_no_more_is_spared_than_has_to_be_waited_for(clock):
     schedule = Schedule(entry=0.0, share=0.004)
     assert schedule.spare(0) == 0
     schedule.due(1)
     schedule.spent, schedule.noted = 0.1, 0.5
     clock.now += 10.0
     assert schedule.spare(1000) == 64  # a row in 40 s, a sample in 15 s, and a step takes 10 ms
-    assert schedule.spare(10) == 7  # a step takes 1 s
+    assert schedule.spare(10) == 14  # a step takes 1 s
     schedule.spent = 0.0
     assert schedule.spare(1000) == 0  # a sample is affordable now
     schedule.spent, schedule.noted, schedule._rows = 0.1, 0.424, 10**6
     assert schedule.spare(10) == 1  # a row in 2 s
     schedule.share = 0.0
     assert schedule.spare(10) == 1
+
+
+def test_short_steps_are_spared_in_longer_rows(clock):
+    schedule = Schedule(entry=0.0)
+    schedule.due(1)
+    schedule.spent, schedule.noted = 1.0, 0.5
+    clock.now += 10.0
+    assert schedule.spare(100_000) == 2000  # steps of 0.1 ms
+    assert schedule.spare(20_000) == 400
+    assert schedule.spare(5000) == 100
+    assert schedule.spare(1000) == 64
+
+
+@pytest.mark.parametrize(("step_seconds", "left"), [(3e-3, 1.0), (1e-3, 0.55), (7e-4, 0.27), (5e-4, 0.0)])
+def test_what_passing_costs_is_saved_on_samples_and_rows(clock, step_seconds, left):
+    schedule = Schedule(entry=0.01)
+    schedule.due(1)
+    schedule.settle()
+    for step in range(2, 300_001):
+        mark, row = schedule.account(), schedule.affords_row()
+        if schedule.due(step):
+            with schedule.charged():
+                clock.now += 1e-2
+            schedule.settle()
+        if row:
+            clock.now += 2e-4
+            schedule.note(mark, complete=True)
+        schedule.passed += not row
+        clock.now += step_seconds
+    passing = module.PASSED * schedule.passed / schedule.elapsed
+    samples = (schedule.spent - 0.01) / schedule.elapsed
+    rows = (schedule.noted - module.ENTRY_ROWS) / schedule.elapsed
+    assert samples == pytest.approx(module.SHARE * left, abs=2e-4)
+    assert rows == pytest.approx(module.ROWS * left, abs=2e-4)
+    assert passing + samples + module.UNCLOCKED * rows <= max(0.01, 1.01 * passing)
+
+
+def test_asking_whether_a_row_is_affordable_does_not_put_it_off(clock):
+    schedule = Schedule(entry=0.0)
+    schedule.due(1)
+    schedule.spent = 1e9  # no samples
+    schedule.noted, schedule._rows = module.ENTRY_ROWS, 2000
+    made, rows = 10_000, 0
+    clock.now += 10.0
+    while made < 40_000:
+        passing = schedule.spare(made)
+        clock.now += 1e-3 * max(passing, 1)
+        made += max(passing, 1)
+        mark, row = schedule.account(), schedule.affords_row()
+        clock.now += 2e-4 if row else 5e-5
+        schedule.note(mark, complete=row)
+        rows += row
+    assert rows == pytest.approx(module.ROWS * 40.0 / 3e-4, rel=0.2)
+    assert schedule.noted <= module.ENTRY_ROWS + module.ROWS * schedule.elapsed + 3e-4

@@ -13,8 +13,8 @@ from lossgauge.frameworks.torch.injection.passages import (
     Stepping,
     clips_through,
     starts_through,
-    steps_through,
 )
+from lossgauge.frameworks.torch.injection.step_passage import steps_through
 
 
 def leaf() -> torch.Tensor:

@@ -62,6 +62,7 @@ class Gauge(Observer):
         self.noting = self._noting_next = True
         self.resting = False
         self.rest = Rest()
+        self.rest.again = self._rest_again
         self._micro = 0
         self.stepped: set[int] = {-1}  # optimizers that have stepped in this window; not empty: it is over
         self._begun: dict[int, Before] = {}
@@ -168,7 +169,7 @@ class Gauge(Observer):
         """
         self.resting = self.resting and self.schedule.rests(number + 1)
         if self.resting:
-            self.rest.steps = self._spare(number)
+            self.rest.asked = self._spare(number)
         else:
             self._noting_next = self.schedule.affords_row()
             participant.remember_gradients(self._noting_next)
@@ -182,13 +183,25 @@ class Gauge(Observer):
         last = self.settings.stop_after
         return spare if last is None else min(spare, max(last - number - 1, 0))
 
+    def _rest_again(self) -> int:
+        """Whether to go on resting, asked without being told of the step at hand: for that costs ten times as much."""
+        if self.blind or os.getpid() != self.process:
+            return 0
+        with self.lock:
+            since = self.schedule.account()
+            self.catch_up()
+            spare = self._spare(self.ledger.number)
+            self.schedule.note(since, complete=False)
+            return spare
+
     def catch_up(self) -> None:
         """Count what passed while nothing was told."""
-        made, backwards = self.rest.passed()
-        self.ledger.backwards += backwards
-        for index, count in made.items():
+        made = self.rest.passed() if self.rest.made else []
+        self.schedule.passed += len(made)
+        for index in set(made):
             self.stepped.add(index)
             if index in self.participants:
+                count = made.count(index)
                 self.participants[index].own += count
                 self.ledger.number += count
 
@@ -234,7 +247,7 @@ class Gauge(Observer):
         if self._ended or os.getpid() != self.process:
             return
         self._ended = self.blind = True
-        self.rest.steps = 0
+        self.rest.asked = self.rest.steps = 0
         self.catch_up()
         self.ledger.flush()
         schedule, ledger = self.schedule, self.ledger

@@ -26,10 +26,10 @@ def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..
             if self.blind or os.getpid() != self.process:
                 self.decline(event.__name__)
                 return
+            since = self.schedule.account()
             with self.lock:
                 self.catch_up()
                 resting = at_rest if self.resting else None
-                since = None if resting else self.schedule.account()
                 try:
                     if resting:
                         resting(self, *args, **kwargs)
@@ -42,8 +42,9 @@ def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..
                     self.journal.add(Event("limit", self.ledger.number + 1, what.splitlines()[0]))
                 finally:
                     self.blind = self.blind or bool(self.journal.lost)
-                    if self.noting and since is not None:
-                        self.schedule.note(since, event.__name__ == "step")
+                    # Told of every step at rest, as under an injection, rows could not pay for all of them.
+                    if self.noting or self.schedule.passed:
+                        self.schedule.note(since, self.noting and event.__name__ == "step")
 
         return take
 

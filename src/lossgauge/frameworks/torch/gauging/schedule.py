@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 SHARE = 0.004
-"""The share of the time of a training that samples may take in the long run. The promise is 1 %; the rest is left for
-rows, and for the few microseconds that every step costs."""
+"""The share of the time of a training that samples may take in the long run."""
 TRIAL = 0.1
 """The same of a run that is made only to be looked at."""
 ROWS = 0.002
@@ -26,10 +25,18 @@ GROWTH = 1.12
 """The ratio between two sampled steps after that."""
 LONGEST = 500
 """The most steps between two samples, where the share allows it."""
-
-
 SPARED = 64
-"""The most steps of which nothing at all is told."""
+"""Of so many steps nothing at all need be told, …"""
+SPARED_SECONDS = 0.2
+"""… and of as many as are made in this time: to be told of a step at rest costs ten times what it costs to count it."""
+PASSED = 5e-6
+"""Seconds that a step costs of which nothing is told. No clock inside can tell: it is what the hook needs where the
+step has driven it out of the nearest caches, measured over some ten thousand steps with and without it."""
+UNCLOCKED = 1.7
+"""What a row costs in all by what a clock inside sees of it, for the same reason."""
+TOGETHER = 0.009
+"""The share of all that is spent. Where steps are so short that passing them leaves less than samples and rows may
+take, both take less."""
 
 
 @dataclass
@@ -41,18 +48,21 @@ class Schedule:
         entry: Seconds that may be spent besides.
         spent: What samples have cost so far, in seconds.
         noted: What rows have cost so far, in seconds.
+        passed: How many steps passed of which nothing was told.
     """
 
     share: float = SHARE
     entry: float = ENTRY_SECONDS
     spent: float = 0.0
     noted: float = 0.0
+    passed: int = 0
     _started: float | None = None
     _next: int = 1
     _last_cost: float = 0.0
     _taken: int = 0
     _cost: float = 0.0
     _rows: int = 0
+    _unfinished: float = 0.0
 
     def account(self) -> tuple[float, float]:
         """A mark from which the cost of a row is counted.
@@ -65,13 +75,19 @@ class Schedule:
     def note(self, since: tuple[float, float], complete: bool) -> None:
         """Count the time since a mark as the cost of a row, but for what was spent on a sample.
 
+        What is spent while no row can be afforded is a cost of the next one: counted at once it would put that off, and
+        asking again and again whether it can be afforded would put it off for ever.
+
         Args:
             since: The mark.
             complete: Whether the row is complete.
         """
         now, spent = self.account()
-        self.noted += now - since[0] - (spent - since[1])
-        self._rows += complete
+        self._unfinished += now - since[0] - (spent - since[1])
+        if complete:
+            self.noted += self._unfinished
+            self._unfinished = 0.0
+            self._rows += 1
 
     def affords_row(self) -> bool:
         """Whether one more row would cost no more than what rows may.
@@ -94,30 +110,39 @@ class Schedule:
         return self._until_row(elapsed) > 0 and (step < self._next or self._lacking(step, elapsed) > 0)
 
     def spare(self, made: int) -> int:
-        """How many steps may pass before it is worth asking again: half of those after which something is affordable.
+        """How many steps may pass before something is affordable, so that it is worth asking again.
 
         Args:
             made: Steps made so far.
 
         Returns:
-            At most `SPARED`, by how long a step took so far; 0 where it will not be long.
+            At most `SPARED`, or as many as fit into `SPARED_SECONDS`, by how long a step took so far; 0 where it will
+            not be long.
         """
         elapsed = self.elapsed
         each = elapsed / max(made, 1)
         if not each:
             return 0
         lacking = self._lacking(self._next, elapsed)
-        affordable = 0.0 if lacking <= 0 else lacking / self.share if self.share else math.inf
-        seconds = min(self._until_row(elapsed), max(affordable, (self._next - made - 1) * each))
-        return max(0, int(min(SPARED, seconds / each / 2)))
+        affordable = 0.0 if lacking <= 0 else _quotient(lacking, self.share * self._left(elapsed))
+        # Of the step after those that pass the backward is not told: it is too early to note anything of it.
+        wait = min(self._until_row(elapsed) / each, max(affordable / each, self._next - made - 1)) - 1
+        return max(0, int(min(max(SPARED, SPARED_SECONDS / each), wait)))
 
     def _until_row(self, elapsed: float) -> float:
         """Seconds until one more row is affordable; not positive where it is."""
-        return (self.noted * (1 + 1 / max(self._rows, 1)) - ENTRY_ROWS) / ROWS - elapsed
+        lacking = self.noted * (1 + 1 / max(self._rows, 1)) - ENTRY_ROWS
+        return lacking if lacking <= 0 else _quotient(lacking, ROWS * self._left(elapsed)) - elapsed
 
     def _lacking(self, step: int, elapsed: float) -> float:
         """Seconds by which one more sample would cost more than samples may by a step; not positive where none."""
-        return self.spent + self._last_cost - self.entry * _opened(step) - self.share * elapsed
+        affordable = self.entry * _opened(step) + self.share * self._left(elapsed) * elapsed
+        return self.spent + self._last_cost - affordable
+
+    def _left(self, elapsed: float) -> float:
+        """The part of their shares that the steps that pass leave to samples and rows, from 0 to 1."""
+        left = TOGETHER - _quotient(PASSED * self.passed, elapsed)
+        return min(1.0, max(0.0, left / (SHARE + UNCLOCKED * ROWS)))
 
     def due(self, step: int) -> bool:
         """Whether this step is to be sampled.
@@ -184,6 +209,10 @@ class Schedule:
         self.spent += cost
         self._last_cost = cost
         return cost
+
+
+def _quotient(one: float, other: float) -> float:
+    return one / other if other else math.inf if one else 0.0
 
 
 def _opened(step: int) -> float:

@@ -52,7 +52,7 @@ def observe_scalers(observer: Observer) -> Iterator[None]:
 
     def scale_observed(self: Any, *args: Any, **kwargs: Any) -> Any:
         outcome = scale(self, *args, **kwargs)
-        if self.is_enabled():
+        if self.is_enabled() and not observer.rest.steps:
             observer.scaled(self, outcome)
         return outcome
 

@@ -3,7 +3,7 @@
 Whoever wants to see or change what happens there hands over a function that is called in its place, with what is
 passing and with `proceed`, which lets it pass. Of several functions at one place the last to come is the outermost.
 
-While whoever watches rests, it is not called: what passes is counted.
+While whoever watches rests, torch is as it was but for one hook, which counts steps.
 
 Code that torch's compiler is tracing passes as if nothing were in place: what is done here belongs into no compiled
 program. A step that is compiled as a whole is therefore not seen.
@@ -18,11 +18,10 @@ from typing import Any
 
 import torch
 from torch.nn.utils import clip_grad
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from lossgauge.errors import ObservationError
 from lossgauge.frameworks.observer import Rest
-from lossgauge.frameworks.torch.injection.patches import enclosed, replaced, replaced_inside
+from lossgauge.frameworks.torch.injection.patches import enclosed
+from lossgauge.frameworks.torch.injection.places import standing
 
 # The public function calls the private one where that exists, and both are used by hand: the innermost is replaced.
 CLIPS = (("_clip_grads_with_norm_", "max_norm"), ("clip_grad_norm_", "max_norm"), ("clip_grad_value_", "clip_value"))
@@ -116,8 +115,9 @@ class Clipping:
         return parameters
 
 
-@contextmanager
-def starts_through(pass_start: Callable[[Start, Proceed], Any], rest: Rest | None = None) -> Iterator[None]:
+def starts_through(
+    pass_start: Callable[[Start, Proceed], Any], rest: Rest | None = None
+) -> AbstractContextManager[None]:
     """Let every backward start through a function.
 
     `Tensor.backward` and `torch.autograd.backward` both hand the gradient of the loss with respect to itself to one
@@ -127,26 +127,23 @@ def starts_through(pass_start: Callable[[Start, Proceed], Any], rest: Rest | Non
         pass_start: The function.
         rest: When it need not be called.
 
-    Yields:
-        Nothing.
+    Returns:
+        The context in which they do.
     """
-    start: Callable[..., Any] = vars(torch.autograd)["_engine_run_backward"]
-    resting = rest or Rest()
+    make = partial(_start_passed, pass_start=pass_start)
+    return standing(torch.autograd, "_engine_run_backward", make, rest or Rest())
 
+
+def _start_passed(start: Callable[..., Any], pass_start: Callable[[Start, Proceed], Any]) -> Callable[..., Any]:
     def start_passed(outputs: Any, gradients: Any, *args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("accumulate_grad") or torch.compiler.is_dynamo_compiling():
             return start(outputs, gradients, *args, **kwargs)
         # The engine knows whether it is at work in this thread, also in the threads of its own it uses for devices.
         nested = torch._C._current_graph_task_id() != -1
-        if resting.steps > 0:
-            if not nested:
-                resting.pass_backward()
-            return start(outputs, gradients, *args, **kwargs)
         passing = Start(_sequence(outputs), _sequence(gradients), nested)
         return pass_start(passing, lambda: start(outputs, passing.gradients, *args, **kwargs))
 
-    with replaced(torch.autograd, "_engine_run_backward", start_passed):
-        yield
+    return start_passed
 
 
 @contextmanager
@@ -167,104 +164,24 @@ def clips_through(pass_clip: Callable[[Clipping, Proceed], Any], rest: Rest | No
             if name in done or cell is None:
                 continue
             done.add(name)
-            stack.enter_context(
-                replaced_inside(cell, _clip_passed(cell.cell_contents, name, pass_clip, rest or Rest()))
-            )
+            make = partial(_clip_passed, name=name, pass_clip=pass_clip)
+            stack.enter_context(standing(cell, "cell_contents", make, rest or Rest()))
         yield
 
 
-def _clip_passed(clip: Callable[..., Any], name: str, pass_clip: Callable[[Clipping, Proceed], Any], rest: Rest) -> Any:
+def _clip_passed(
+    clip: Callable[..., Any], name: str, pass_clip: Callable[[Clipping, Proceed], Any]
+) -> Callable[..., Any]:
     signature = inspect.signature(clip)
 
     @wraps(clip)
     def clip_passed(*args: Any, **kwargs: Any) -> Any:
-        if rest.steps > 0 or torch.compiler.is_dynamo_compiling():
+        if torch.compiler.is_dynamo_compiling():
             return clip(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         return pass_clip(Clipping(name, bound), lambda: clip(*bound.args, **bound.kwargs))
 
     return clip_passed
-
-
-def steps_through(
-    pass_step: Callable[[Stepping, Proceed], Any], rest: Rest | None = None
-) -> AbstractContextManager[None]:
-    """Let every step of every optimizer pass through a function, also of those built or written later.
-
-    Hooks the user registered stay outside.
-
-    Args:
-        pass_step: The function.
-        rest: When it need not be called.
-
-    Returns:
-        The context in which they do.
-    """
-    return _Steps(pass_step, rest or Rest()).passed()
-
-
-class _Steps:
-    def __init__(self, pass_step: Callable[[Stepping, Proceed], Any], rest: Rest) -> None:
-        self.pass_step = pass_step
-        self.rest = rest
-        self._optimizers: dict[int, tuple[int, torch.optim.Optimizer]] = {}  # alive, so no identity is used twice
-        self._at_work: set[int] = set()
-        self._stack = ExitStack()
-        self._intercepted: set[int] = set()
-        self._looked_at: dict[type, Any] = {}
-
-    @contextmanager
-    def passed(self) -> Iterator[None]:
-        with self._stack:
-            handle = register_optimizer_step_pre_hook(self._intercept)
-            self._stack.callback(handle.remove)
-            yield
-
-    def _intercept(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        """Replace what torch's own wrapper around `step` is about to call."""
-        decorated = type(optimizer).step
-        if self._looked_at.get(type(optimizer)) is decorated or torch.compiler.is_dynamo_compiling():
-            return
-        cell = enclosed(decorated)
-        if cell is None:
-            raise ObservationError(
-                f"{type(optimizer).__name__}.step is decorated in a way that hides the step itself; expected a "
-                "decorator that uses functools.wraps"
-            )
-        if id(cell) not in self._intercepted:
-            self._intercepted.add(id(cell))
-            self._stack.enter_context(replaced_inside(cell, self._step_passed(cell.cell_contents)))
-        self._looked_at[type(optimizer)] = decorated
-
-    def _step_passed(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(step)
-        def step_passed(optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
-            # A subclass may call the step of its parent.
-            if torch.compiler.is_dynamo_compiling() or id(optimizer) in self._at_work:
-                return step(optimizer, *args, **kwargs)
-            self._at_work.add(id(optimizer))
-            try:
-                if self.rest.steps > 0 and id(optimizer) in self._optimizers:
-                    self.rest.pass_step(self._optimizers[id(optimizer)][0])
-                    return step(optimizer, *args, **kwargs)
-                stepping = self._stepping(optimizer, args, kwargs)
-                return self.pass_step(stepping, partial(_proceed, step, stepping))
-            finally:
-                self._at_work.discard(id(optimizer))
-
-        return step_passed
-
-    def _stepping(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> Stepping:
-        known = self._optimizers.get(id(optimizer))
-        if known is not None:
-            return Stepping(optimizer, known[0], False, args, kwargs)
-        index = len(self._optimizers)
-        self._optimizers[id(optimizer)] = index, optimizer
-        return Stepping(optimizer, index, True, args, kwargs)
-
-
-def _proceed(step: Callable[..., Any], stepping: Stepping) -> Any:
-    return step(stepping.optimizer, *stepping.args, **stepping.kwargs)
 
 
 def _closure_passed(own: Callable[..., Any], pass_closure: Callable[[Proceed], Any]) -> Callable[..., Any]:

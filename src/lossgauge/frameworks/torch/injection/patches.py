@@ -26,25 +26,6 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, before)
 
 
-@contextmanager
-def replaced_inside(cell: CellType, value: Any) -> Iterator[None]:
-    """Give a function's enclosed variable another value for a while.
-
-    Args:
-        cell: The cell of the variable.
-        value: Its value inside the block.
-
-    Yields:
-        Nothing.
-    """
-    before = cell.cell_contents
-    cell.cell_contents = value
-    try:
-        yield
-    finally:
-        cell.cell_contents = before
-
-
 def enclosed(function: Any, variable: str = "func") -> CellType | None:
     """The cell that holds the function a decorated function calls.
 

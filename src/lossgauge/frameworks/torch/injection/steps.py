@@ -13,7 +13,8 @@ import torch
 from lossgauge.frameworks.observer import Observer
 from lossgauge.frameworks.torch.injection.bits import OptimizerView
 from lossgauge.frameworks.torch.injection.co_scaling import co_scaled, scale_states
-from lossgauge.frameworks.torch.injection.passages import Proceed, Stepping, steps_through
+from lossgauge.frameworks.torch.injection.passages import Proceed, Stepping
+from lossgauge.frameworks.torch.injection.step_passage import steps_through
 from lossgauge.records.injection import Injection
 
 

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any
 
 from lossgauge.errors import InputError
-from lossgauge.frameworks.torch.injection.passages import clips_through, starts_through, steps_through
+from lossgauge.frameworks.torch.injection.passages import clips_through, starts_through
+from lossgauge.frameworks.torch.injection.step_passage import steps_through
 from lossgauge.frameworks.torch.treatments.change import Change
 from lossgauge.frameworks.torch.treatments.clips import AddedClip, ExactClip, Threshold, UnscaledClip
 from lossgauge.frameworks.torch.treatments.gradients import GradOutput, ZeroGrad
