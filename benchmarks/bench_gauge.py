@@ -97,7 +97,7 @@ def median(ratios: list[float]) -> float:
 
 def report(benchmark: BenchmarkFixture, what: str, ratio: float) -> None:
     benchmark.extra_info[what] = ratio
-    print(f"{what}: {ratio:.3f} of a step (median of pairs)")
+    print(f"{what}: {ratio:.3f} of a step")
 
 
 @pytest.mark.parametrize("deep", [False, True], ids=["statistics", "with trial steps"])

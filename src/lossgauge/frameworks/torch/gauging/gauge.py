@@ -179,7 +179,7 @@ class Gauge(Observer):
 
     def _spare(self, number: int) -> int:
         """How many steps after this one need not even be told of."""
-        spare = self.schedule.spare(number) if self.rest.allowed else 0
+        spare = self.schedule.spare(number)
         last = self.settings.stop_after
         return spare if last is None else min(spare, max(last - number - 1, 0))
 

@@ -44,8 +44,8 @@ def standing(owner: Any, name: str, make: Callable[[Any], Any], rest: Rest) -> I
     Yields:
         Nothing.
     """
-    for other in {id(place.rest): place.rest for place in _taken}.values():
-        return_to_places(other)  # who comes second must find the first, not what the first left in its place
+    for one in {id(one): one for one in (rest, *(place.rest for place in _taken))}.values():
+        return_to_places(one)  # who comes second must find the first, not what the first left in its place
     place = Place(owner, name, make, rest)
     _taken.append(place)
     try:
@@ -73,12 +73,12 @@ def stand_aside(rest: Rest) -> bool:
 
 
 def return_to_places(rest: Rest) -> None:
-    """Take the places again, which costs next to nothing where they are not given back.
+    """End the rest and take the places again.
 
     Args:
         rest: Whose places.
     """
-    rest.aside = False
+    rest.aside, rest.steps = False, 0
     for place in _taken:
         if place.rest is rest:
             place.exchange(place.theirs, place.ours)

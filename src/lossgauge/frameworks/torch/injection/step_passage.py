@@ -66,7 +66,7 @@ class _Steps:
                     rest.steps -= 1
                     rest.made.append(index)
                     return
-                self._return()
+                return_to_places(rest)
             self._intercept(type(optimizer))
 
         return before_step
@@ -116,10 +116,6 @@ class _Steps:
     def _again(self) -> bool:
         self.rest.steps = self.rest.again()
         return self.rest.steps > 0
-
-    def _return(self) -> None:
-        self.rest.steps = 0
-        return_to_places(self.rest)
 
     def _stepping(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> Stepping:
         index = self._indices.get(id(optimizer))
