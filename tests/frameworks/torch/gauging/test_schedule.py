@@ -177,7 +177,7 @@ def test_short_steps_are_spared_in_longer_rows(clock):
     assert schedule.spare(1000) == 64
 
 
-@pytest.mark.parametrize(("step_seconds", "left"), [(3e-3, 1.0), (1e-3, 0.55), (7e-4, 0.27), (5e-4, 0.0)])
+@pytest.mark.parametrize(("step_seconds", "left"), [(3e-3, 1.0), (1e-3, 0.63), (7e-4, 0.3), (5e-4, 0.0)])
 def test_what_passing_costs_is_saved_on_samples_and_rows(clock, step_seconds, left):
     schedule = Schedule(entry=0.01)
     schedule.due(1)

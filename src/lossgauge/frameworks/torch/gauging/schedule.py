@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-SHARE = 0.004
+SHARE = 0.003
 """The share of the time of a training that samples may take in the long run."""
 TRIAL = 0.1
 """The same of a run that is made only to be looked at."""
