@@ -201,3 +201,20 @@ def test_two_gauges_at_once_are_told_of_everything(tmp_path: Path):
     assert told == told_inner == LATE
     assert (session.made, inner.made) == (LATE, LATE)
     assert session.samples[-1].number == inner.samples[-1].number == LATE
+
+
+def test_what_goes_wrong_at_rest_ends_the_observing_and_not_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def spare(self: Schedule, made: int) -> int:
+        if made > 10:
+            raise ArithmeticError("no number")
+        return 7
+
+    monkeypatch.setattr(Schedule, "spare", spare)
+    plain, watched = build(), build()
+    train([plain], 40)
+    session, _ = observed(tmp_path / "s", lambda: train([watched], 40))
+    assert all(map(torch.equal, plain.parameters(), watched.parameters()))
+    assert "observing ended at step 13: ArithmeticError: no number" in [event.text for event in session.events]
+    assert session.made == 12

@@ -7,13 +7,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from lossgauge.frameworks.observer import Observer, Rest, Stop
+from lossgauge.frameworks.torch.gauging import guard
 from lossgauge.frameworks.torch.gauging.elements import evenly
-from lossgauge.frameworks.torch.gauging.guard import begin_step, count_backward, count_step, guarded, nothing
 from lossgauge.frameworks.torch.gauging.happenings import Happenings
 from lossgauge.frameworks.torch.gauging.ledger import Ledger
 from lossgauge.frameworks.torch.gauging.participants import PROBED, Participant, enlist
@@ -30,8 +31,6 @@ from lossgauge.records.session import Ending, Event, Sample, Tensor
 
 MICRO = 8
 """Backwards of a sampled step that are read; accumulation may have hundreds."""
-
-
 COMPILED = """torch.compile is in use, and a step that is compiled together with what is around it is not seen: call \
 optimizer.step() outside of the compiled function"""
 
@@ -62,7 +61,7 @@ class Gauge(Observer):
         self.noting = self._noting_next = True
         self.resting = False
         self.rest = Rest()
-        self.rest.again = self._rest_again
+        self.rest.again = partial(guard.rest_again, self)
         self._micro = 0
         self.stepped: set[int] = {-1}  # optimizers that have stepped in this window; not empty: it is over
         self._begun: dict[int, Before] = {}
@@ -71,7 +70,7 @@ class Gauge(Observer):
         self._largest: torch.Tensor | None = None
         self._ended = False
 
-    @guarded(nothing)
+    @guard.guarded(guard.nothing)
     def scaled(self, scaler: Any, outcome: Any) -> None:
         """A loss was multiplied by mixed precision's scale; see `Observer`."""
         if not self._open_window(bool(self.stepped)):
@@ -79,14 +78,14 @@ class Gauge(Observer):
         scale = scaler._scale
         self._scale = None if scale is None else scale.item() if scale.device.type == "cpu" else scale.clone()
 
-    @guarded()
+    @guard.guarded()
     def skipped(self, scaler: Any, optimizer: Any) -> None:
         """The scaler left a step out; see `Observer`."""
         index = next((i for i, p in self.participants.items() if p.view.optimizer is optimizer), 0)
         self.ledger.close_step(index, True, None)
         self.stepped.add(index)
 
-    @guarded(count_backward)
+    @guard.guarded(guard.count_backward)
     def backward(self, roots: Sequence[Any] = (), gradients: Sequence[Any] = ()) -> None:
         """A backward is about to start; see `Observer`."""
         if not self._open_window(bool(self.stepped)):
@@ -100,7 +99,7 @@ class Gauge(Observer):
                 self._read(roots[0])
         self._micro += 1
 
-    @guarded(nothing)
+    @guard.guarded(guard.nothing)
     def before_clip(self, name: str, threshold: float, parameters: Sequence[Any], scaled: bool) -> None:
         """A clip function is about to be called; see `Observer`."""
         if not self.noting:
@@ -108,14 +107,14 @@ class Gauge(Observer):
         self._clip = (name, threshold, "scaled" if scaled else "unscaled")
         self._largest = largest_gradient(parameters) if name == "clip_value" and self._sampling else None
 
-    @guarded(nothing)
+    @guard.guarded(guard.nothing)
     def after_clip(self, norm: Any, norm_type: float) -> None:
         """A clip function has been called; see `Observer`."""
         if self._clip is not None:
             name, threshold, stage = self._clip
             self.ledger.clip(name, threshold, norm if name == "max_norm" else self._largest, stage, norm_type)
 
-    @guarded()
+    @guard.guarded()
     def enter(self, index: int, optimizer: OptimizerView) -> None:
         """An optimizer is about to make its first step; see `Observer`."""
         if self.settings.only is not None and not any(optimizer.optimizer is own for own in self.settings.only):
@@ -134,7 +133,7 @@ class Gauge(Observer):
             self.journal.add(record)
         self.happenings.find_stop_deltas(self.ledger.number + 1)
 
-    @guarded(begin_step)
+    @guard.guarded(guard.begin_step)
     def before_step(self, index: int, optimizer: OptimizerView, closure: bool) -> None:
         """An optimizer is about to make a step; see `Observer`."""
         participant = self.participants.get(index)
@@ -146,7 +145,7 @@ class Gauge(Observer):
                     optimizer.optimizer, participant.watched, participant.law, True, closure, participant.own
                 )
 
-    @guarded(count_step)
+    @guard.guarded(guard.count_step)
     def step(self, index: int, optimizer: OptimizerView) -> None:
         """An optimizer has made a step; see `Observer`."""
         participant = self.participants.get(index)
@@ -169,7 +168,7 @@ class Gauge(Observer):
         """
         self.resting = self.resting and self.schedule.rests(number + 1)
         if self.resting:
-            self.rest.asked = self._spare(number)
+            self.rest.asked = self.spare(number)
         else:
             self._noting_next = self.schedule.affords_row()
             participant.remember_gradients(self._noting_next)
@@ -177,22 +176,18 @@ class Gauge(Observer):
             self.close("stopped", f"after {number} steps, as asked")
             raise Stop
 
-    def _spare(self, number: int) -> int:
-        """How many steps after this one need not even be told of."""
+    def spare(self, number: int) -> int:
+        """How many steps after this one need not even be told of.
+
+        Args:
+            number: Its number, from 1.
+
+        Returns:
+            That many; none of them is the last that was asked for.
+        """
         spare = self.schedule.spare(number)
         last = self.settings.stop_after
         return spare if last is None else min(spare, max(last - number - 1, 0))
-
-    def _rest_again(self) -> int:
-        """Whether to go on resting, asked without being told of the step at hand: for that costs ten times as much."""
-        if self.blind or os.getpid() != self.process:
-            return 0
-        with self.lock:
-            since = self.schedule.account()
-            self.catch_up()
-            spare = self._spare(self.ledger.number)
-            self.schedule.note(since, complete=False)
-            return spare
 
     def catch_up(self) -> None:
         """Count what passed while nothing was told."""
@@ -215,7 +210,7 @@ class Gauge(Observer):
         self.happenings.after_step(number, participant)
         return number
 
-    @guarded()
+    @guard.guarded()
     def plateau(self, scheduler: Any, metric: float, before: Sequence[float], after: Sequence[float]) -> None:
         """A plateau schedule was fed a metric; see `Observer`."""
         self.happenings.plateau(self.ledger.number, scheduler, metric, before, after)

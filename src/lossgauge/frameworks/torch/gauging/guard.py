@@ -37,9 +37,7 @@ def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..
                         with unseen():
                             event(self, *args, **kwargs)
                 except Exception as error:
-                    self.blind = True
-                    what = f"observing ended at step {self.ledger.number + 1}: {type(error).__name__}: {error}"
-                    self.journal.add(Event("limit", self.ledger.number + 1, what.splitlines()[0]))
+                    _give_up(self, error)
                 finally:
                     self.blind = self.blind or bool(self.journal.lost)
                     # Told of every step at rest, as under an injection, rows could not pay for all of them.
@@ -49,6 +47,34 @@ def guarded(at_rest: Callable[..., None] | None = None) -> Callable[[Callable[..
         return take
 
     return decorate
+
+
+def _give_up(gauge: Any, error: Exception) -> None:
+    gauge.blind = True
+    what = f"observing ended at step {gauge.ledger.number + 1}: {type(error).__name__}: {error}"
+    gauge.journal.add(Event("limit", gauge.ledger.number + 1, what.splitlines()[0]))
+
+
+def rest_again(gauge: Any) -> int:
+    """Whether to go on resting, asked before a step that the gauge is not told of: that would cost ten times as much.
+
+    Args:
+        gauge: The gauge.
+
+    Returns:
+        How many steps may pass from here on; 0 where it wants to be told.
+    """
+    if gauge.blind or os.getpid() != gauge.process:
+        return 0
+    since, spare = gauge.schedule.account(), 0
+    try:
+        with gauge.lock:
+            gauge.catch_up()
+            spare = gauge.spare(gauge.ledger.number)
+            gauge.schedule.note(since, complete=False)
+    except Exception as error:
+        _give_up(gauge, error)
+    return spare
 
 
 def nothing(gauge: Any, *args: Any, **kwargs: Any) -> None:
