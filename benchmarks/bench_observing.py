@@ -6,7 +6,7 @@ other reason than where their memory lies; in two processes by more.) The entry 
 may cost together) is paid before the clock starts. The schedule's clock stands still in the turns without: what samples
 may take is a share of the observed time.
 Processor time is compared, for these machines are shared. The smallest networks are there for what every step costs:
-their steps take a millisecond, and a third of one.
+their steps take a millisecond, and half of one.
 """
 
 import statistics

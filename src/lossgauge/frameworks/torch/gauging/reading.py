@@ -98,11 +98,7 @@ def _deepened(
         terms = tuple(replace(t, gradient_norm=length) for t, length in zip(reading.terms, lengths, strict=True))
         numbered = {held[id(tensor)]: tensor for tensor in watched if held.get(id(tensor), -1) >= 0}
         flushed = flushed_share(graph, root, numbered) if half else None
-    except (
-        RuntimeError,
-        TypeError,
-        NotImplementedError,
-    ) as error:  # torch says why a node cannot be called again; so does the reading
+    except (RuntimeError, TypeError) as error:  # torch says why a node cannot be called again; so does the reading
         return replace(reading, skipped=str(error).partition("\n")[0])
     if flushed is None:
         return replace(reading, terms=terms)
