@@ -9,10 +9,12 @@ Processor time is compared, for these machines are shared. The smallest networks
 their steps take a millisecond, and half of one.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 from torch.optim.optimizer import _global_optimizer_pre_hooks
 
-from benchmarks.bench_gauge import Training, cnn, gpt, mlp, report
+from benchmarks.bench_gauge import Training, cnn, gpt, mlp
 from lossgauge.frameworks.torch.gauging.gauge import Gauge
 from lossgauge.frameworks.torch.gauging.request import GaugeSettings
 from lossgauge.frameworks.torch.gauging.schedule import ENTRY_ROWS, ROWS, Schedule
@@ -40,7 +42,7 @@ def smallest() -> tuple[nn.Module, torch.Tensor]:
     return nn.Linear(4, 1), torch.randn(16, 4)
 
 
-TURNS = {mlp: (600, 1), cnn: (250, 2), gpt: (150, 1), small: (400, 30), smallest: (400, 100)}
+TURNS = {mlp: (900, 1), cnn: (700, 2), gpt: (220, 1), small: (600, 30), smallest: (600, 100)}
 """Turns of each training, and how many steps a turn has."""
 PROMISE = 0.01
 
@@ -74,6 +76,13 @@ class Untouched:
         _global_optimizer_pre_hooks.update(hooks)
 
 
+def excess(ours: list[float], theirs: list[float]) -> tuple[float, float]:
+    """`sum ours / sum theirs - 1` of paired turns in seconds, and its standard error (that of a ratio of means)."""
+    ratio = sum(ours) / sum(theirs)
+    residuals = [mine - ratio * other for mine, other in zip(ours, theirs, strict=True)]
+    return ratio - 1.0, math.sqrt(len(ours) * statistics.pvariance(residuals)) / sum(theirs)
+
+
 def turn(training: Training, steps: int) -> list[float]:
     return [spend(training) for _ in range(steps)]
 
@@ -98,8 +107,8 @@ def bench_observed_training(benchmark: BenchmarkFixture, build: Callable[[], obj
     schedule = Schedule(entry=0.2)
     gauge = Gauge(journal, GaugeSettings(schedule=schedule))
     turns, steps = TURNS[build]  # pyright: ignore[reportArgumentType]
-    ours: list[float] = []
-    theirs: list[float] = []
+    ours: list[list[float]] = []
+    theirs: list[list[float]] = []
     with interpose(Injection(), gauge):
         while schedule.spent < schedule.entry and gauge.ledger.number < 30:
             spend(training)
@@ -108,18 +117,21 @@ def bench_observed_training(benchmark: BenchmarkFixture, build: Callable[[], obj
         schedule.spent, schedule.noted = 0.0, ENTRY_ROWS + ROWS * schedule.elapsed
         for number in range(turns):  # whoever goes first changes, so that nobody always follows the other
             if number % 2:
-                ours += turn(training, steps)
-            theirs += turn_aside(training, steps, untouched, schedule)
+                ours.append(turn(training, steps))
+            theirs.append(turn_aside(training, steps, untouched, schedule))
             if not number % 2:
-                ours += turn(training, steps)
+                ours.append(turn(training, steps))
         benchmark.pedantic(spend, (training,), rounds=3)
-    extra = sum(ours) / sum(theirs) - 1.0
-    unsampled = statistics.median(ours) / statistics.median(theirs) - 1.0
+    extra, error = excess(list(map(sum, ours)), list(map(sum, theirs)))
+    unsampled = statistics.median(chain(*ours)) / statistics.median(chain(*theirs)) - 1.0
     samples = (tmp_path / "session.jsonl").read_text(encoding="utf-8").count('"kind":"Sample"')
     share = schedule.spent / schedule.elapsed
-    report(benchmark, f"{build.__name__}, observed: samples {share:.4f} of the time, in all", extra)
-    report(benchmark, f"{build.__name__}, a step that is not sampled", unsampled)
-    assert samples > 2
-    assert gauge.ledger.number < len(ours) + 40, "the other turns were observed too"
+    benchmark.extra_info |= {"in all": extra, "standard error": error, "samples": share, "not sampled": unsampled}
+    print(
+        f"{build.__name__}, observed: {extra:+.2%} ± {error:.2%} in all, of that samples {share:.2%}; "
+        f"a step that is not sampled {unsampled:+.2%}"
+    )
+    assert samples > 1
+    assert gauge.ledger.number < len(ours) * steps + 40, "the other turns were observed too"
     assert share <= PROMISE, "the controller spent more than was promised"
     assert torch.get_num_threads() == 1

@@ -1,6 +1,7 @@
 """The course of a loss in one word."""
 
 import math
+from random import Random
 
 import pytest
 
@@ -41,6 +42,13 @@ def test_the_unit_of_the_loss_changes_no_state(state, power):
     assert other.poor == plain.poor
 
 
+def test_leaps_are_counted_in_the_last_half():
+    assert course([1.0] * 30 + [3.0, 0.5, 0.5] * 10).erratic == pytest.approx(1 / 3, abs=0.02)
+    assert course([1.0] * 30 + [math.nan, 0.5, 0.5] * 10).erratic == pytest.approx(1 / 3, abs=0.02)
+    assert course([1.0, *[9.0] * 10] + [1.9, 0.5] * 20).erratic == 0
+    assert course([-1.0, 5.0, 5.0]).erratic == course([]).erratic == 0
+
+
 def test_nothing_known():
     empty = course([])
     assert (empty.state, empty.start, empty.end, empty.best, empty.left) == ("unknown", None, None, None, None)
@@ -53,6 +61,23 @@ def test_never_finite():
     assert lost.state == "broken"
     assert lost.start is None
     assert lost.poor
+
+
+def noisy(level: float, size: float, steps: int = 600, seed: int = 0) -> list[float]:
+    """Losses of batches drawn around a level."""
+    draw = Random(seed)
+    return [level * math.exp(draw.gauss(0.0, size)) for _ in range(steps)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_luck_of_the_first_batches_is_no_progress(seed):
+    assert course([1.25] * 10 + noisy(1.0, 0.3, seed=seed)).state == "stalled"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_came_down_by_more_than_luck_did(seed):
+    assert course([1.2] * 10 + noisy(1.0, 0.05, seed=seed)).state == "fell"
+    assert course([2.0] * 10 + noisy(1.0, 0.2, seed=seed)).state == "fell"
 
 
 def test_one_bad_batch_at_the_start_does_not_count():

@@ -15,10 +15,10 @@ SCRIPT = """
 import sys, torch
 torch.manual_seed(0)
 model = torch.nn.Linear(4, 1)
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-2)
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-4)
 for step in range(150):
     optimizer.zero_grad()
-    x = torch.randn(32, 4)
+    x = torch.randn(256, 4)
     (1e-5 * (model(x) - x.sum(1, keepdim=True)).pow(2).mean()).backward()
     optimizer.step()
 open("runs.txt", "a").write("x")

@@ -23,7 +23,7 @@ SUFFERING = ("broken", "diverged", "climbed", "stalled", "slow")
 SHORTEST = 20
 """Values below which nobody can say that training is stuck or slow."""
 DIVERGED = 2.0
-"""An end so many times the start is a divergence."""
+"""An end so many times the start is a divergence, and single values above it are leaps."""
 CLIMBED = 10.0
 """An end so many times the best is a loss that climbed again."""
 STALLED = 0.85
@@ -32,6 +32,10 @@ LEFT = 0.2
 """A loss that has come down to less than this share of the start has come down."""
 MOVING = 0.03
 """The share of the loss that must go from the third quarter to the last for it to be still coming down."""
+CERTAIN = 3.0
+"""Standard errors by which the end must be below the start, or nothing came down but the luck of batches."""
+LIKELY = 2.0
+"""The same for the last quarter against the one before: what may be still coming down is worth a trial."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,25 @@ class Progress:
         One bad batch at the very start does not count, and neither does a training that blows up at once.
         """
         values = self.values
-        return min(values[0], median(values[: max(1, min(10, len(values) // 10))])) if values else None
+        return min(values[0], median(values[: self._first])) if values else None
 
     @cached_property
     def end(self) -> float | None:
         """The median of the last twentieth of the values; infinite where the last ones are not finite."""
         if not self.points or not self.values:
             return None
-        count = max(1, min(50, len(self.points) // 20))
-        last = [value if math.isfinite(value) else math.inf for _, value in self.points[-count:]]
+        last = [value if math.isfinite(value) else math.inf for _, value in self.points[-self._last :]]
         return median(last)
+
+    @property
+    def _first(self) -> int:
+        """How many values are the start."""
+        return max(1, min(10, len(self.values) // 10))
+
+    @property
+    def _last(self) -> int:
+        """How many are the end."""
+        return max(1, min(50, len(self.points) // 20))
 
     @cached_property
     def best(self) -> float | None:
@@ -104,6 +117,25 @@ class Progress:
         level = abs(median(values))
         return median(changes) / level if level else 0.0
 
+    @cached_property
+    def erratic(self) -> float:
+        """The share of the values of the last half that are more than twice the start: a loss that is thrown about."""
+        if self.start is None or self.start <= 0:
+            return 0.0
+        late = [value for _, value in self.points[len(self.points) // 2 :]]
+        return sum(not value <= DIVERGED * self.start for value in late) / len(late)
+
+    @property
+    def uncertainty(self) -> float:
+        """The standard error of start − end from the noise alone, as a share of the end."""
+        return _error(self.noise, self._first, self._last)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the values were still coming down when the run ended."""
+        count = max(1, len(self.values) // 4)
+        return self.late > max(MOVING, LIKELY * _error(self.noise, count, count))
+
     @property
     def left(self) -> float | None:
         """What is left of the start: end/start; None where that says nothing."""
@@ -133,9 +165,9 @@ class Progress:
             return "diverged"
         if end > CLIMBED * max(best, 0.0) and end > 1e-3 * start and best < LEFT * start:
             return "climbed"
-        if end > STALLED * start:
-            return "slow" if self.late > MOVING else "stalled"
-        if end > LEFT * start and self.late > MOVING:
+        if end > STALLED * start or start - end < CERTAIN * self.uncertainty * end:
+            return "slow" if self.moving else "stalled"
+        if end > LEFT * start and self.moving:
             return "slow"
         return "fell"
 
@@ -167,6 +199,13 @@ class Progress:
         if not spread:
             return "stalled"
         return "fell" if (start - end) / spread > 0.3 else "stalled"
+
+
+def _error(noise: float, one: int, other: int) -> float:
+    """The standard error of the difference of the medians of so many values, as a share of their level."""
+    # The typical change between neighbours is 0.95 standard deviations of Gaussian noise, and the median of n values
+    # has the standard error 1.25/√n of these.
+    return 1.25 / 0.95 * noise * math.sqrt(1 / one + 1 / other)
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = 200) -> list[tuple[float, float]]:

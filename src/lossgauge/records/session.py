@@ -133,7 +133,8 @@ class TensorSample:
         signal: ‖m̂‖/‖√v̂‖, how much of the gradients agrees from step to step (about √((1−β)/(1+β)) for pure noise);
             None without moments.
         dominated: The share of elements with √v̂ ≤ ε, each weighted equally.
-        unsquared: The share of elements with g ≠ 0 whose second moment is exactly 0 or subnormal (g² underflowed).
+        unsquared: The share of elements with g ≠ 0 whose second moment is 0 or its format's smallest number (g²
+            underflowed).
         lost: The share of elements whose intended update is not zero but was rounded away (below half an ulp of w).
         elasticity: Settled elasticity ∂log‖Δw‖/∂log α of this tensor's step.
         carriers: Its parts by hyperparameter: E_α = −Σ k_h·E_h; they add up to `elasticity`.

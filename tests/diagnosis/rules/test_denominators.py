@@ -66,6 +66,21 @@ def test_the_new_epsilon_is_well_below_every_root():
     assert finding.where == "layer0.weight and layer1.weight"
 
 
+def test_where_the_rate_carries_units_too_both_are_changed_at_once():
+    session = train(FLAT, (seen(1e-6, 1e-6, dominated=1.0),), settings={"eps": 1e-6})
+    law = session.optimizers[0].law
+    assert law is not None
+    exponents = {**law.exponents, "eps": Fraction(2), "lr": Fraction(-1)}
+    session.optimizers[0] = replace(session.optimizers[0], law=replace(law, exponents=exponents))
+    finding = EXHIBITS[0].find(session)
+    assert [treatment.kind for treatment in finding.treatments] == ["loss", "loss"]
+    factor = finding.treatments[0].factor
+    assert factor is not None
+    assert factor == 1e5  # √ε = 1e-3 is a thousand times √v̂, and a hundredth of room
+    assert "eps = 1e-16 together with lr = 100:" in finding.remedy.text
+    assert "is plain SGD there" in finding.message
+
+
 def test_epsilon_inside_the_root_is_changed_by_the_square():
     session = train(FLAT, (seen(1e-6, 1e-6, dominated=1.0),), settings={"eps": 1e-6})
     outside = EXHIBITS[0].find(session).treatments[0].factor

@@ -1,6 +1,7 @@
 """Rules of the second moment: what it remembers, and what its format cannot hold."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -133,6 +134,17 @@ def test_what_underflowed_before_the_weights_were_thrown_is_the_cause():
     assert finding is not None
     assert finding.severity == "fault"
     assert finding.evidence["gradient"] < 1e-24
+
+
+def test_half_precision_asks_for_a_gradient_of_one():
+    session = train(FLAT, (seen(1e-5, [0.0] * 4, unsquared=0.9),))
+    half = replace(session.optimizers[0], state_formats={"exp_avg_sq": "float16"})
+    plain, other = (SecondMomentUnderflow().check(Case(s)) for s in (session, replace(session, optimizers=[half])))
+    assert plain is not None
+    assert other is not None
+    factors = [finding.treatments[0].factor or 0.0 for finding in (plain, other)]
+    assert 1e2 <= factors[0] <= 1e3
+    assert factors[1] == 100 * factors[0]
 
 
 def test_a_run_that_got_somewhere_under_a_spike_may_have_a_floor_of_noise():

@@ -57,6 +57,22 @@ def test_units_do_not_matter(exhibit):
     change_units(exhibit)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_leaps_of_the_loss_say_what_smaller_updates_do_not(optimizer):
+    def seek(losses, then=5e-3, early=0.3):
+        rule = LearningRateTooHigh() if optimizer == "adam" else LearningRateTooLarge()
+        look = lambda step: (seen(1e-2, relative=early if step < 5 else then),)  # noqa: E731
+        return rule.check(Case(train(losses, look, optimizer=optimizer)))
+
+    leaping = [1.0] * 10 + [0.4, 0.3, 4.0, 0.2, 0.3] * 10
+    found = seek(leaping)
+    assert found is not None
+    assert found.severity == "warning"  # a trial has to show the rest
+    assert seek([min(loss, 1.5) for loss in leaping]) is None
+    assert seek(leaping, then=1e-3) is None
+    assert seek(leaping, early=5e-3) is None
+
+
 def test_decay_that_is_not_added_to_the_gradient_cannot_dominate_it():
     session = decayed()
     assert L2Dominates().check(Case(session)) is not None

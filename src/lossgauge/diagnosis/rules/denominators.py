@@ -53,7 +53,7 @@ class EpsDominates(Rule):
         factor = round_down(min(1e-1, ROOM * min(ratios)) ** power)
         message = self._say(case, value, power, share)
         low = [case.tensor(t).name for t in case.later[-1].tensors if (t.dominated or 0.0) > 0.5]
-        treatments = [Treatment("setting", case.epsilon, case.index, f) for f in (factor, factor * 1e-3)]
+        treatments, advice = self._cure(case, value, factor, power, ratios)
         evidence = {
             "epsilon": value,
             "share_of_weights": share,
@@ -62,21 +62,36 @@ class EpsDominates(Rule):
             "elasticity": case.typical(case.elasticity),
             "relative_update": case.typical(case.relative_update),
         }
-        multiplier = spell_value(round_down((1 / factor) ** (1 / power)))
-        advice = (
-            f"the same as multiplying the loss by {multiplier}, which is why a "
-            f"large factor on the loss helps; it is no mistake in the implementation, and {_about_rate(ratios)}"
-        )
         return self.finding(blame(case), message, evidence, where=names(low), treatments=treatments, advice=advice)
+
+    def _cure(
+        self, case: Case, value: float, factor: float, power: float, ratios: list[float]
+    ) -> tuple[list[Treatment], str]:
+        """A smaller ε; where the learning rate has units of the loss too, both at once, which is a factor on it."""
+        multiplier, rate = round_down((1 / factor) ** (1 / power)), case.rate or ""
+        carried = float(case.exponent(rate) or 0)
+        if not carried:
+            treatments = [Treatment("setting", case.epsilon or "", case.index, f) for f in (factor, factor * 1e-3)]
+            return treatments, (
+                f"the same as multiplying the loss by {spell_value(multiplier)}, which is why a "
+                f"large factor on the loss helps; it is no mistake in the implementation, and {_about_rate(ratios)}"
+            )
+        own = case.setting(rate) or 0.0
+        return [Treatment("loss", factor=multiplier), Treatment("loss", factor=multiplier * 1e3)], (
+            f"the same as {case.epsilon} = {spell_value(value * multiplier**-power)} together with {rate} = "
+            f"{spell_value(own * multiplier**-carried)}: {case.title} needs both, for both have units of the loss"
+        )
 
     def _say(self, case: Case, value: float, power: float, share: float) -> str:
         root = "√v̂" if any(tensor.denominator for tensor in case.later[-1].tensors) else "the gradient"
         floor, beside = "ε", ""
         if power != 1:
             floor, beside = f"ε^{1 / power:g}", f" ({value ** (1 / power):.2g} beside a gradient)"
+        # Where ε stands in the numerator as well, its powers cancel, and the rate carries the units.
+        plain = "plain SGD" if case.exponent(case.rate or "") else f"SGD with learning rate lr/{floor}"
         return (
             f"ε = {spell_value(value)}{beside} is larger than {root} on {percent(share)} of the weights, so "
-            f"{case.title} is SGD with learning rate lr/{floor} there, and its step grows with the loss"
+            f"{case.title} is {plain} there, and its step grows with the loss"
         )
 
     def _ratios(self, case: Case) -> list[float]:

@@ -21,6 +21,8 @@ SUDDEN = 5
 """Steps within which a spike is over; a gradient that shrinks more slowly than that belongs to the training."""
 HALF_EPSILON = 2.0**-25
 """Numbers up to half the smallest of float16 round to zero there."""
+SQUARED, SQUARED_IN_HALF = 1e-2, 1.0
+"""A size of |g| whose square, times 1 − β₂, is well within the format v is kept in: most formats, and float16."""
 
 
 class SecondMomentSpike(Rule):
@@ -143,14 +145,15 @@ class SecondMomentUnderflow(Rule):
     )
 
     def check(self, case: Case) -> Finding | None:
-        """See `Rule.check`; the signal is g ≠ 0 with v = 0 (or subnormal)."""
+        """See `Rule.check`; the signal is g ≠ 0 with v = 0."""
         # The run as a whole, or its first steps where those threw the weights out of the range in which it happens.
         lost = lambda samples: case.typical(lambda s: case.share(s, lambda t: t.unsquared), samples) or 0.0  # noqa: E731
         samples = max(case.later, case.onset, key=lost)
         share, usual = lost(samples), case.typical(lambda s: case.gradients(s).quantile(0.5), samples)
         if share < 0.4 or not usual:
             return None
-        factor = round_down(1e-2 / usual)
+        half = case.optimizer is not None and "float16" in case.optimizer.state_formats.values()
+        factor = round_down((SQUARED_IN_HALF if half else SQUARED) / usual)
         message = (
             f"g² is too small for its format on {percent(share)} of the weights (|g| about "
             f"{spell_value(float(f'{usual:.1g}'))}): "

@@ -12,6 +12,9 @@ from lossgauge.records.treatment import Treatment
 OUTWEIGHS = 1.5
 """λ‖w‖/‖g‖ from which on the penalty rules; at an ordinary minimum the two balance, and the ratio is 1."""
 
+LEAPS = 0.1
+"""The share of late losses above twice the start from which on the weights are thrown about, though less visibly."""
+
 
 class L2Dominates(Rule):
     """The finding `l2-dominates`."""
@@ -199,9 +202,10 @@ def _too_fast(rule: Rule, case: Case, text: str) -> Finding | None:
     finite = [u for u in updates if math.isfinite(u)]
     largest = max(finite, default=0.0)
     typical = case.typical(case.relative_update)
+    leaps = case.progress.erratic > LEAPS and largest > VIOLENT
     wild = state in ("broken", "diverged", "climbed") or (
-        state in ("stalled", "slow")
-        and (case.killed or ((typical or 0.0) > VIOLENT / 3 and case.progress.noise > 0.01))
+        (state in ("stalled", "slow") or leaps)
+        and (case.killed or ((typical or 0.0) > VIOLENT / (10 if leaps else 3) and case.progress.noise > 0.01))
     )
     if policy_terms(case) and state != "broken":  # its loss grows with the episodes, and does not say how it fares
         wild = state == "diverged" and (typical or 0.0) > VIOLENT
@@ -217,5 +221,5 @@ def _too_fast(rule: Rule, case: Case, text: str) -> Finding | None:
     evidence = {"largest_relative_update": largest, "relative_update": typical, "learning_rate": rate, "state": state,
                 "elasticity": case.typical(case.elasticity)}  # fmt: skip
     # Large updates of noisy gradients are how many a training begins; that they harm this one, a trial has to show.
-    severity = "warning" if state in ("stalled", "slow") else blame(case)
+    severity = "warning" if state in ("stalled", "slow", "fell") else blame(case)
     return rule.finding(severity, message, evidence, treatments=treatments)

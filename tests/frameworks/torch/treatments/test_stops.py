@@ -167,6 +167,44 @@ def test_finding_says_where_and_changes_nothing():
     assert (stopper.min_delta, config["min_delta"], min_delta) == (0.25, 3, 0.5)
 
 
+class Trainer:
+    """Keeps its early stop where a training loop of one's own would."""
+
+    def __init__(self):
+        self.options = {"early_stop": {"min_delta": 0.5, "patience": 3}}
+        self.callbacks = ["checkpoints", Stopper(0.25)]
+        self.itself = self
+
+    def fit(self):
+        torch.ones(1, requires_grad=True).sum().backward()
+        return self.options["early_stop"]["min_delta"], self.callbacks[1].min_delta  # pyright: ignore
+
+    def find(self):
+        return find_stop_deltas(sys._getframe())
+
+
+def test_what_is_held_by_what_a_variable_holds_is_found_and_changed():
+    here, trainer = Path(__file__).name, Trainer()
+    found = {where.partition(" ")[2]: value for where, value in trainer.find() if here in where}
+    assert found == {"(self.options['early_stop']['min_delta'])": 0.5, "(self.callbacks[1].min_delta)": 0.25}
+    with treat([Treatment("stop-delta", factor=0.5)]):
+        assert trainer.fit() == trainer.fit() == (0.25, 0.125)
+    assert trainer.fit() == (0.5, 0.25)
+
+
+@pytest.mark.parametrize("many", [4, 60])
+def test_the_search_ends_where_much_is_held(many: int):
+    def find(crowd: Any, options: Any, stopper: Any):
+        assert crowd
+        return find_stop_deltas(sys._getframe()), options, stopper
+
+    crowd = {str(row): [SimpleNamespace(other=i) for i in range(60)] for row in range(many)}
+    found, _, _ = find(crowd, {"callbacks": [Stopper(0.5)]}, Stopper(0.25))
+    places = [where.partition(" (")[2].rstrip(")") for where, _ in found]
+    assert "stopper.min_delta" in places
+    assert ("options['callbacks'][0].min_delta" in places) == (many == 4)
+
+
 def test_an_object_is_never_asked():
     class Proxy:
         def __getattribute__(self, name: str) -> Any:
@@ -178,9 +216,11 @@ def test_an_object_is_never_asked():
 
 
 def found_in(module: str) -> list[tuple[str, float]]:
-    spaces = [{"__name__": module, "min_delta": 0.5, "find": find_stop_deltas, "sys": sys}]  # no variable of this frame
-    exec("found = find(sys._getframe())", spaces[0])
-    return spaces[0]["found"]
+    names = {"__name__": module, "min_delta": 0.5, "find": find_stop_deltas, "sys": sys}
+    hidden = [[[names]]]  # farther from a variable of this frame than is looked
+    del names
+    exec("found = find(sys._getframe())", hidden[0][0][0])
+    return hidden[0][0][0]["found"]
 
 
 def test_frames_of_torch_are_passed_over():

@@ -24,7 +24,7 @@ from lossgauge.frameworks.torch.gauging.denominators import (
 )
 from lossgauge.frameworks.torch.gauging.elasticity import trial_steps
 from lossgauge.frameworks.torch.gauging.elements import pick, plain, to_host
-from lossgauge.frameworks.torch.gauging.histograms import count, smallest_exponent
+from lossgauge.frameworks.torch.gauging.histograms import count, smallest
 from lossgauge.frameworks.torch.gauging.moving_blocks import copied_blocks
 from lossgauge.frameworks.torch.gauging.norms import norms
 from lossgauge.frameworks.torch.gauging.pieces import (
@@ -253,7 +253,7 @@ def _sample(
     divisor, threshold = denominator(moments, states, step), moments.threshold(step)
     unsquared = None
     if one.driven is not None and moments.raw:
-        unsquared = _share(one.driven & (states[moments.raw] < 2.0 ** smallest_exponent(moments.format)))
+        unsquared = _share(one.driven & (states[moments.raw] <= smallest(moments.format)))
     tried = one.tried
     return TensorSample(
         one.number,

@@ -9,14 +9,23 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from types import FrameType
+from itertools import islice
+from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any, TypeGuard
 
 NAME = "min_delta"
 OTHERS = ("delta", "min_improvement", "tol", "tolerance", "threshold")
 """What a class that also takes a `patience` calls it."""
 FOREIGN = ("torch", "lossgauge")
-"""Packages whose frames are not the user's."""
+"""Packages whose frames and objects are not the user's."""
+DEPTH = 3
+"""`options["callbacks"][0].min_delta` is three levels below the variable."""
+MOST = 64
+"""Of what one thing holds, so many are followed."""
+ENOUGH = 2000
+"""Of what is held on one level, about so much is looked at, which takes some ten milliseconds."""
+PLAIN = (str, bytes, int, float, FunctionType, BuiltinFunctionType, type(None))
+"""Nothing of the kind is held by these, and most variables are one of them."""
 
 
 @dataclass(frozen=True)
@@ -50,42 +59,70 @@ def find_stop_deltas(frame: FrameType | None) -> list[tuple[str, float]]:
     return [(f"{found.where} ({found.place})", found.value) for found in stop_deltas(frame)]
 
 
-def stop_deltas(frame: FrameType | None) -> Iterator[StopDelta]:
-    """Every `min_delta` in the code that is running: a variable, or one level down in what a variable holds.
+def stop_deltas(frame: FrameType | None, depth: int = DEPTH) -> Iterator[StopDelta]:
+    """Every `min_delta` in the code that is running: a variable, or in what a variable holds.
 
     Args:
         frame: Where to begin.
+        depth: How many levels of what variables hold are looked at.
 
     Yields:
-        The numbers, each place once, the innermost frame first.
+        The numbers, each place once; the nearer to a variable the earlier, and then the innermost frame first.
     """
-    seen: set[int] = set()
+    held: list[tuple[str, str, Any]] = []
+    met: set[int] = set()
+    for inner in _frames(frame):
+        where, variables = f"{os.path.basename(inner.f_code.co_filename)}:{inner.f_lineno}", inner.f_locals
+        if id(variables) in met:
+            continue
+        met.add(id(variables))
+        if _number(value := variables.get(NAME)):
+            yield StopDelta(NAME, where, value, *_variable(inner))
+        held += [(where, name, holder) for name, holder in list(variables.items()) if not name.startswith("__")]
+    for _ in range(depth):
+        below: list[tuple[str, str, Any]] = []
+        for where, place, holder in held:
+            if id(holder) in met or issubclass(type(holder), PLAIN):
+                continue
+            met.add(id(holder))
+            for name, value, put in _within(holder):
+                yield StopDelta(f"{place}{name}", where, value, holder, put)
+            if len(below) < ENOUGH:
+                below += ((where, f"{place}{name}", inner) for name, inner in _below(holder))
+        held = below
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame and its callers, without those of torch and of lossgauge."""
     while frame is not None:
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in FOREIGN:
-            for found in _in_frame(frame):
-                if id(found.holder) not in seen:
-                    seen.add(id(found.holder))
-                    yield found
+            yield frame
         frame = frame.f_back
 
 
-def _in_frame(frame: FrameType) -> Iterator[StopDelta]:
-    where = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
-    variables = frame.f_locals
-    if _number(value := variables.get(NAME)):
-        yield StopDelta(NAME, where, value, *_variable(frame))
-    for name, holder in list(variables.items()):
-        if issubclass(type(holder), dict):
-            if _number(value := dict.get(holder, NAME)):
-                put = partial(dict.__setitem__, holder, NAME)
-                yield StopDelta(f"{name}[{NAME!r}]", where, value, holder, put)
-        elif not name.startswith("__"):
-            attributes, own = _attributes(holder), _names_in(type(holder))
-            attribute = next((own for own in own if _number(attributes.get(own))), None)
-            if attribute is not None:
-                set_it = type.__setattr__ if issubclass(type(holder), type) else _put_attribute
-                put = partial(set_it, holder, attribute)
-                yield StopDelta(f"{name}.{attribute}", where, attributes[attribute], holder, put)
+def _within(holder: Any) -> Iterator[tuple[str, float, Callable[[float], None]]]:
+    """What stands in a dictionary or an object itself: how it is reached, the number, and what sets it."""
+    if issubclass(type(holder), dict):
+        if _number(value := dict.get(holder, NAME)):
+            yield f"[{NAME!r}]", value, partial(dict.__setitem__, holder, NAME)
+        return
+    attributes = _attributes(holder)
+    attribute = next((own for own in _names_in(type(holder)) if _number(attributes.get(own))), None)
+    if attribute is not None:
+        set_it = type.__setattr__ if issubclass(type(holder), type) else _put_attribute
+        yield f".{attribute}", attributes[attribute], partial(set_it, holder, attribute)
+
+
+def _below(holder: Any) -> list[tuple[str, Any]]:
+    """What a dictionary, a list or an object of the user's holds, the first few of it, and how it is reached."""
+    kind = type(holder)
+    if issubclass(kind, dict):
+        return [(f"[{key!r}]", dict.get(holder, key)) for key in islice(dict.keys(holder), MOST) if type(key) is str]
+    if issubclass(kind, (list, tuple)):
+        return [(f"[{index}]", inner) for index, inner in enumerate(islice(kind.__iter__(holder), MOST))]
+    if issubclass(kind, (type, ModuleType)) or str(kind.__module__).partition(".")[0] in FOREIGN:
+        return []
+    return [(f".{name}", inner) for name, inner in islice(_attributes(holder).items(), MOST)]
 
 
 def _names_in(kind: type) -> tuple[str, ...]:

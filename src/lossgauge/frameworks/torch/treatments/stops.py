@@ -8,8 +8,11 @@ from typing import Any
 
 from lossgauge.frameworks.torch.injection.passages import Proceed, Start
 from lossgauge.frameworks.torch.treatments.change import Change
-from lossgauge.frameworks.torch.treatments.stop_deltas import StopDelta, stop_deltas
+from lossgauge.frameworks.torch.treatments.stop_deltas import DEPTH, StopDelta, stop_deltas
 from lossgauge.records.treatment import Treatment
+
+OFTEN = 50
+"""At every so many backwards, the first among them, it is looked for as far down as it ever is."""
 
 
 class StopImprovement(Change):
@@ -24,6 +27,7 @@ class StopImprovement(Change):
         super().__init__(treatment)
         self._given: dict[int, float] = {}
         self._lasting: list[StopDelta] = []
+        self._looks = -1
 
     @contextmanager
     def laid(self) -> Iterator[None]:
@@ -37,7 +41,8 @@ class StopImprovement(Change):
     def start(self, start: Start, proceed: Proceed) -> Any:
         """Look for it and change it; see `Change`."""
         if not start.nested:
-            for found in stop_deltas(sys._getframe(1)):
+            self._looks += 1
+            for found in stop_deltas(sys._getframe(1), 1 if self._looks % OFTEN else DEPTH):
                 self._change(found)
         return proceed()
 
