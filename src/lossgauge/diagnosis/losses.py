@@ -87,10 +87,24 @@ def unexplained(case: Case) -> float | None:
 
 
 def _unexplained(term: Term) -> float | None:
+    found = beside_guessing(term)
+    return None if found is None else found[0] / found[1]
+
+
+def beside_guessing(term: Term) -> tuple[float, float] | None:
+    """What a term is per item, and what the best constant output would make of it.
+
+    Args:
+        term: The term.
+
+    Returns:
+        ⟨residual²⟩ and the variance of the targets, or a mean cross entropy and that of guessing by the frequencies of
+        the classes; None for other terms, and where guessing would be perfect.
+    """
     if term.residual and term.target:
         variance, square = term.target.deviation**2, term.residual.mean**2 + term.residual.deviation**2
-        return square / variance if variance else None
+        return (square, variance) if variance else None
     if not term.guess or term.value is None or term.reduction not in ("mean", "sum") or not term.factor:
         return None
     each = term.value / term.factor
-    return each / term.guess if term.reduction == "mean" else each / (term.elements or 1) / term.guess
+    return (each if term.reduction == "mean" else each / (term.elements or 1)), term.guess

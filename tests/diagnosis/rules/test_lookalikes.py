@@ -112,7 +112,9 @@ def test_strangers_of_the_first_step_alone_may_be_lazy_modules():
     assert ParamsNotInOptimizer().check(Case(session)) is None
 
 
-@pytest.mark.parametrize(("guess", "severity"), [(1.0, "fault"), (None, "warning"), (1.05, "warning"), (1.5, None)])
+@pytest.mark.parametrize(
+    ("guess", "severity"), [(1.0, "fault"), (None, "warning"), (1.05, "warning"), (1.5, None), (0.5, "warning")]
+)
 def test_only_a_loss_that_guessing_would_reach_says_that_nothing_was_learned(guess, severity):
     finding = LabelsUnrelated().check(Case(unlabelled(guess=guess)))
     assert (finding and finding.severity) == severity

@@ -6,7 +6,7 @@ from lossgauge.diagnosis.case import Case
 from lossgauge.diagnosis.rules.reductions import GradOutputIgnored, MeanOfMeans, WeightedMeanCancels
 from lossgauge.records.loss_reading import LossReading, Term
 from tests.diagnosis.exhibits import Exhibit, change_units, show
-from tests.diagnosis.sessions import FELL, FLAT, train
+from tests.diagnosis.sessions import FELL, FLAT, SLOW, train
 
 
 def uneven(losses=FLAT, items=(10, 1000), values=(1.0, 5.0), reduction="mean"):
@@ -50,6 +50,24 @@ def test_the_bias_of_a_mean_of_means():
     exact = (10 * 1.0 + 1000 * 5.0) / 1010
     assert finding.evidence["bias"] == pytest.approx(abs(3.0 - exact) / exact)
     assert finding.evidence["item_ratio"] == 100
+
+
+@pytest.mark.parametrize(
+    ("loss", "losses", "severity"),
+    [(0.69, FLAT, "fault"), (0.35, FLAT, "info"), (0.69, SLOW, "info"), (0.69, [0.5, 1.0] * 30, "info")],
+)
+def test_micro_batches_that_lose_the_same_may_both_be_worse_than_guessing(loss, losses, severity):
+    """Nine of ten items are positive in the small ones, one of ten in the large ones; a half suits both alike."""
+    readings = [
+        LossReading(step, number, loss, terms=(Term(0, kind="classification", reduction="mean", items=count,
+                                                    value=loss, guess=0.325),))
+        for step in (1, 20, 40)
+        for number, count in enumerate((8, 320))
+    ]  # fmt: skip
+    finding = EXHIBITS[0].find(train(losses, readings=readings, backwards=2))
+    assert finding.severity == severity
+    assert finding.evidence["bias"] == pytest.approx(0.0)
+    assert ("times that of guessing" in finding.message) == (severity == "fault")
 
 
 def test_sums_have_no_items_to_weigh():

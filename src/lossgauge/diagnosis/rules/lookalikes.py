@@ -14,6 +14,8 @@ LEARNED = 0.9
 """A loss below this share of that of guessing has learned from the inputs."""
 GUESSING = 0.97
 """A loss of at least this share of that of guessing, the entropy of one batch being a little uncertain, has not."""
+BEYOND = 1.5
+"""A loss of more than this times that of guessing is worse than knowing nothing: something else is the matter."""
 APART = 1e-4
 """The ratio of the smallest to the largest gradient per element of the layers below which depth is the trouble."""
 
@@ -190,7 +192,7 @@ class LabelsUnrelated(Rule):
         evidence = {"relative_update": update, "loss_left": left, "loss_to_guessing": unknown,
                     "gradient_agreement": agreement}  # fmt: skip
         # What an input says of its target may be little: only a loss that a guess would reach says that it is nothing.
-        guessing = unknown is not None and unknown >= GUESSING and case.progress.state == "stalled"
+        guessing = unknown is not None and GUESSING <= unknown <= BEYOND and case.progress.state == "stalled"
         severity = "fault" if guessing else "warning"
         return self.finding(severity, message, evidence, advice="look at a batch: are the labels those of the inputs?")
 

@@ -3,7 +3,8 @@
 from statistics import median
 
 from lossgauge.diagnosis.case import Case
-from lossgauge.diagnosis.rule import Page, Rule, percent
+from lossgauge.diagnosis.losses import beside_guessing
+from lossgauge.diagnosis.rule import FROZEN, Page, Rule, percent
 from lossgauge.laws.spelling import spell_value
 from lossgauge.records.diagnosis import Finding
 from lossgauge.records.loss_reading import LossReading
@@ -13,6 +14,10 @@ UNEVEN = 3.0
 """Micro-batches whose sizes differ by this factor get weights that differ by it."""
 BIASED = 0.05
 """The difference between a mean of means and the mean over all items, as a share of it, that matters."""
+WORSE = 1.3
+"""A cross entropy so many times that of guessing by the classes' frequencies is where no data alone would lead."""
+JITTER = 0.3
+"""Losses that change by more than this share from step to step may be that bad for the size of the steps."""
 
 
 class MeanOfMeans(Rule):
@@ -28,7 +33,8 @@ class MeanOfMeans(Rule):
         "It looks like a factor on the loss and is none: each micro-batch has a factor of its own, so no "
         "constant repairs it.",
         "Several backwards per step, each of a mean, over numbers of items that differ by a factor of 3 or more, and "
-        "losses that differ with them: the mean of means is more than 5 % off the mean over all items.",
+        "losses that differ with them: the mean of means is more than 5 % off the mean over all items. Or the loss per "
+        "item has come to rest well above what guessing would make of it, though the weights move.",
         "Sum over the micro-batch and divide by the number of items in the whole window.",
         "Where sizes hardly differ, or only at the last batch of an epoch.",
         "huggingface/transformers PR 34191 (2024)",
@@ -52,8 +58,20 @@ class MeanOfMeans(Rule):
             f"different numbers of items: the loss is {percent(bias)} off the mean over all items, and no "
             "constant repairs that"
         )
-        severity = "fault" if bias > BIASED else "info"
-        evidence = {"backwards_per_step": case.accumulated, "item_ratio": ratio, "bias": bias}
+        guessing = _beside_guessing(list(windows.values()))
+        update = case.typical(case.relative_update) or 0.0
+        rests = case.progress.state in ("fell", "stalled") and case.progress.noise < JITTER and update > FROZEN
+        # Where one kind of items is as often right as the other is wrong, both kinds of micro-batches lose the same.
+        worse = guessing is not None and guessing > WORSE and rests
+        severity = "fault" if bias > BIASED or worse else "info"
+        evidence = {"backwards_per_step": case.accumulated, "item_ratio": ratio, "bias": bias,
+                    "loss_to_guessing": guessing}  # fmt: skip
+        if worse and bias <= BIASED:
+            message = (
+                f"each of {case.accumulated} micro-batches per step is averaged by itself, though they hold up to "
+                f"{ratio:.3g} times different numbers of items: the loss per item has come to rest at {guessing:.2g} "
+                "times that of guessing, for the few items of the small ones count as much as all others"
+            )
         return self.finding(severity, message, evidence,
                             advice="sum the loss over each micro-batch and divide by the number of items in the "
                                    "whole window")  # fmt: skip
@@ -152,6 +170,17 @@ class GradOutputIgnored(Rule):
         return self.finding(severity, message, evidence, where=ignoring[0], treatments=treatments,
                             advice="multiply by grad_output in "
                                    f"{ignoring[0].removesuffix('Backward')}.backward")  # fmt: skip
+
+
+def _beside_guessing(windows: list[list[LossReading]]) -> float | None:
+    """The cross entropy per item over that of guessing, in the later half of the windows; None where unknown."""
+    ratios: list[float] = []
+    for window in windows[len(windows) // 2 :]:
+        terms = [reading.terms[0] for reading in window if reading.terms[0].kind == "classification"]
+        known = [(term.items or 0, pair) for term in terms if (pair := beside_guessing(term)) is not None]
+        guess = sum(items * pair[1] for items, pair in known)
+        ratios += [sum(items * pair[0] for items, pair in known) / guess] if guess else []
+    return median(ratios) if ratios else None
 
 
 def _unevenness(window: list[LossReading]) -> tuple[float, float] | None:
