@@ -31,6 +31,8 @@ TREATED = (
     "adagrad_on_a_light_term",
     "values_clipped_far_too_low",
     "early_stopping_by_an_absolute_gain",
+    "options_of_a_training_loop",
+    "light_loss_under_adadelta",
     "ok_large_epsilon_with_its_own_rate",
     "ok_every_step_is_clipped",
 )

@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim import Adagrad, Adam, AdamW, RMSprop
+from torch.optim import Adadelta, Adagrad, Adam, AdamW, RMSprop
 
 from tests.scenarios.data import (
     clusters,
@@ -182,3 +182,47 @@ def ratings_with_a_warm_accumulator(fixed=False, alpha=1.0, units=1.0):
         optimizer.step()
     with torch.no_grad():
         return float(((users.weight @ films.weight.T - ratings) ** 2).mean() / ratings.var())
+
+
+@scenario(
+    "eps-dominates",
+    bad_above=0.7,
+    ok_below=0.2,
+    fix="lr 1 → 1e10 together with eps 1e-6 → 1e-26, which is the loss × 1e10",
+    alpha_helps=(1e10,),
+    alpha_inert=(10.0,),
+    also_bad=({"eps": 1e-26},),
+)
+def light_loss_under_adadelta(fixed=False, alpha=1.0, units=1.0, eps=1e-6):
+    """A loss of 1e-10 under Adadelta: a smaller epsilon alone makes the steps shorter, for it stands above as well."""
+    x, y = waves(seed=20)
+    model = dense(6, 32, 1)
+    eps, lr = (1e-26, 1e10) if fixed else (eps, 1.0)
+    optimizer = Adadelta(model.parameters(), lr=lr / units, eps=units**2 * eps)
+    for _ in range(600):
+        optimizer.zero_grad()
+        loss = 1e-10 * F.mse_loss(model(x), y)
+        (alpha * units * loss).backward()
+        optimizer.step()
+    return unexplained(model, x, y)
+
+
+@scenario(
+    "eps-dominates",
+    bad_above=0.7,
+    ok_below=0.1,
+    fix="eps 1e-8 → 1e-20",
+    alpha_helps=(1e12,),
+    alpha_inert=(10.0,),
+)
+def small_batches_in_small_units(fixed=False, alpha=1.0, units=1.0):
+    """Nothing moves, but batches of 24 differ so much that the loss seems to come down from where it began."""
+    x, y = waves(seed=21)
+    model = dense(6, 32, 32, 1, activation=nn.SiLU)
+    optimizer = RMSprop(model.parameters(), lr=2e-3, eps=units * (1e-20 if fixed else 1e-8))
+    for inputs, targets in minibatches(x, y, 24, steps=500, seed=5):
+        optimizer.zero_grad()
+        loss = 1e-12 * F.mse_loss(model(inputs), targets)
+        (alpha * units * loss).backward()
+        optimizer.step()
+    return unexplained(model, x, y)

@@ -114,6 +114,35 @@ def language_model_with_short_answers(fixed=False, alpha=1.0, units=1.0, lr=2e-2
     return float(-share * onward - (1 - share) * back) - best
 
 
+@scenario(
+    "mean-of-means",
+    bad_above=0.1,
+    ok_below=0.02,
+    fix="the sum over the window divided by the number of its items",
+    alpha_inert=(2.0, 100.0),
+)
+def answers_of_opposite_kinds(fixed=False, alpha=1.0, units=1.0):
+    """Eight items of which nine in ten are positive beside 320 of which one is: at a half both lose the same."""
+    source = seeded(23)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(12, 16), nn.Linear(16, 2))
+    optimizer = Adam(model.parameters(), lr=3e-3, eps=units * 1e-8)
+    for _ in range(600):
+        optimizer.zero_grad()
+        for items, share in ((8, 0.9), (320, 0.1)):
+            words = torch.randint(12, (items,), generator=source)
+            answers = (torch.rand(items, generator=source) < share).long()
+            sums = F.cross_entropy(model(words), answers, reduction="sum") / 328
+            loss = sums if fixed else F.cross_entropy(model(words), answers) / 2
+            (alpha * units * loss).backward()
+        optimizer.step()
+    share = (8 * 0.9 + 320 * 0.1) / 328
+    with torch.no_grad():
+        logs = torch.log_softmax(model(torch.arange(12)), -1).double().mean(0)
+    best = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    return float(-share * logs[1] - (1 - share) * logs[0]) - best
+
+
 def rare_disease(items: int = 600) -> tuple[Tensor, Tensor]:
     """One item in twenty is ill; the two clouds overlap."""
     source = seeded(7)

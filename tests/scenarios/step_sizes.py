@@ -188,3 +188,22 @@ def rmsprop_that_saturates_its_units(fixed=False, alpha=1.0, units=1.0):
         loss.backward()
         optimizer.step()
     return unexplained(model, x, y)
+
+
+@scenario(
+    "lr-too-high",
+    bad_above=0.2,
+    ok_below=0.1,
+    fix="lr 0.3 → 1e-3",
+)
+def leaps_of_a_saturated_network(fixed=False, alpha=1.0, units=1.0):
+    """NAdam with the rate of another network: most losses are low, and time and again one is far above the first."""
+    x, y = waves(seed=24)
+    model = dense(6, 64, 64, 1)
+    optimizer = NAdam(model.parameters(), lr=1e-3 if fixed else 0.3, eps=units * 1e-8)
+    for inputs, targets in minibatches(x, y, 64, steps=500):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(inputs), targets)
+        (alpha * units * loss).backward()
+        optimizer.step()
+    return unexplained(model, x, y)

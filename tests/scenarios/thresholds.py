@@ -43,6 +43,33 @@ def early_stopping_by_an_absolute_gain(fixed=False, alpha=1.0, units=1.0):
 
 @scenario(
     "absolute-stop-threshold",
+    bad_above=0.5,
+    ok_below=0.1,
+    fix="min_delta 1e-3 → 1e-12",
+    alpha_helps=(1e9,),
+    alpha_inert=(3.0, 0.01),
+)
+def options_of_a_training_loop(fixed=False, alpha=1.0, units=1.0):
+    """The same where a loop keeps the number deep in its options."""
+    options = {"lr": 5e-4, "early_stop": {"min_delta": units * (1e-12 if fixed else 1e-3), "patience": 30}}
+    x, y = waves(seed=22)
+    model = dense(6, 32, 32, 1)
+    optimizer = Adam(model.parameters(), lr=options["lr"], eps=units * 1e-15)
+    best, waited = math.inf, 0
+    for _ in range(800):
+        optimizer.zero_grad()
+        loss = alpha * units * 1e-6 * F.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        stop = options["early_stop"]
+        best, waited = (loss.item(), 0) if loss.item() < best - stop["min_delta"] else (best, waited + 1)
+        if waited == stop["patience"]:
+            break
+    return unexplained(model, x, y)
+
+
+@scenario(
+    "absolute-stop-threshold",
     bad_above=0.3,
     ok_below=0.01,
     fix="tolerance_grad and tolerance_change × 1e-8, or loss × 1e8",

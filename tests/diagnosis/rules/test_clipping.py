@@ -16,7 +16,7 @@ def saturated(losses=FLAT, norm=100.0):
     return train(losses, optimizer="sgd", clips=lambda step: Clip("max_norm", 1.0, norm))
 
 
-def by_hand(losses=FLAT, relative=1e-6, wobble=0.0):
+def by_hand(losses=FLAT, relative=1e-4, wobble=0.0):
     return train(losses, lambda step: (seen(1.0 + wobble * step, relative=relative),), optimizer="sgd")
 
 
@@ -68,6 +68,12 @@ def test_clipping_by_hand_is_answered_with_the_learning_rate():
     finding = EXHIBITS[1].find(by_hand())
     assert {t.name for t in finding.treatments} == {"lr"}
     assert all(t.factor is not None and t.factor > 1 for t in finding.treatments)
+
+
+def test_weights_that_stand_still_have_equal_gradients_without_any_clipping():
+    assert ClipSaturated().check(Case(by_hand(relative=1e-6))) is None
+    luck = [1.0 + 0.1 * (step % 2) for step in range(60)]  # losses of different batches
+    assert ClipSaturated().check(Case(by_hand(luck, relative=1e-6))) is not None
 
 
 def test_the_effective_threshold_is_divided_by_the_scale():

@@ -16,6 +16,8 @@ HIDDEN = 1e-6
 
 EQUAL = 1e-4
 """Norms that differ by less than this share are the same number, but for rounding."""
+MOVED = 1e-3
+"""Weights that moved by less than this share of their size in a whole run have not moved."""
 
 
 def round_up(factor: float) -> float:
@@ -89,7 +91,9 @@ class ClipSaturated(Rule):
         middle = median(norms)
         same = sum(abs(norm - middle) < EQUAL * middle for norm in norms) / len(norms)
         update = case.typical(case.relative_update)
-        if same < 0.9 or not update:
+        # The same batch and weights that stand still have the same gradient at every step without any clipping.
+        still = case.progress.noise < EQUAL and (update or 0.0) * case.made < MOVED
+        if same < 0.9 or not update or still:
             return None
         message = (
             f"{percent(same)} of the gradients have the very same norm, {spell_value(float(f'{middle:.4g}'))}: "
