@@ -15,7 +15,7 @@ from tests.diagnosis.rules.test_lookalikes import unlabelled
 from tests.diagnosis.rules.test_step_sizes import thrown
 from tests.diagnosis.rules.test_terms import two_terms
 from tests.diagnosis.rules.test_thresholds import bent, stopped
-from tests.diagnosis.sessions import BROKEN, FELL, FLAT, SLOW, falling, train
+from tests.diagnosis.sessions import BROKEN, FELL, FLAT, SLOW, falling, seen, train
 from tests.diagnosis.test_checkup import sickly
 
 
@@ -212,6 +212,20 @@ def test_a_knee_is_judged_by_its_residuals():
     assert verdict(bent(), outcome(0.01)).measure == "median residual"
     assert verdict(bent(), outcome(0.01)).helped
     assert not verdict(bent(), outcome(1.0)).helped
+
+
+def test_a_blow_up_is_judged_by_the_highest_loss_and_not_by_where_it_happened_to_end():
+    def blowing(peak):
+        losses = [*falling(1.0, 1e-4, 30), *[peak if step % 10 < 5 else 1e-4 for step in range(30)]]
+        look = lambda step: (seen(0.1, 0.1 if step < 10 else 1e-3),)  # noqa: E731
+        return train(losses, look, settings={"eps": 1e-12})
+
+    finding, treatment, case = first(blowing(0.5))
+    assert (finding.name, finding.measure) == ("eps-too-small-late-blowup", "highest")
+    better, same = (judge(finding, treatment, case, outcome) for outcome in (blowing(1e-3), blowing(0.3)))
+    assert (better.measure, better.helped) == ("highest loss of a fifth of the run", True)
+    assert (better.before, better.after) == (0.5, 1e-3)
+    assert not same.helped
 
 
 def test_a_run_that_was_hardly_looked_at_is_compared_by_its_double():

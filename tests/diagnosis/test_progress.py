@@ -49,6 +49,13 @@ def test_leaps_are_counted_in_the_last_half():
     assert course([-1.0, 5.0, 5.0]).erratic == course([]).erratic == 0
 
 
+def test_the_highest_of_the_last_fifth():
+    values = [5.0, 1.0, 2.0, 9.0, *[1.0] * 16, 0.5]  # 21 points, a fifth of the way is four steps
+    assert course(values).highest().values == [5, 5, 5, 9, 9, 9, 9, 9, *[1.0] * 13]
+    assert course([1.0, math.nan, 1.0]).highest().points[1][1] == math.inf
+    assert course([]).highest().points == ()
+
+
 def test_nothing_known():
     empty = course([])
     assert (empty.state, empty.start, empty.end, empty.best, empty.left) == ("unknown", None, None, None, None)

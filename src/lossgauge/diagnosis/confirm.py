@@ -20,6 +20,8 @@ FEWEST = 4
 """Points that a course must have to be compared."""
 BETTER = 0.8
 """A treated run has to end at no more than this share of the untouched one, and by an amount that matters."""
+CALMER = 0.3
+"""The same of its highest losses, which are the luck of when it blew up."""
 MOST = 16
 """Trials in all, where nobody says otherwise."""
 LONGEST = 20_000
@@ -116,11 +118,12 @@ def judge(
     if short and ending.reason in ("failed", "killed", "interrupted") and not _broke(treated):
         return replace(trial, note=f"it ended after {treated.made} steps: {ending.detail}")
     after = math.inf if short else after
-    helped = is_better(before, after, start, finding.matters)
+    share = CALMER if finding.measure == "highest" else BETTER
+    helped = is_better(before, after, start, finding.matters, share)
     again = None if unchanged is None else _courses(finding.measure, case, unchanged)[1]
     if again is not None and (longer or _last(again) >= step):
         lucky = again.at(step)
-        if is_better(lucky, after, start, finding.matters) != helped:
+        if is_better(lucky, after, start, finding.matters, share) != helped:
             note = f"another run of the unchanged training came to {lucky or math.nan:.3g} by itself"
             return replace(trial, after=after, note=note)
     note = "" if after is not None and math.isfinite(after) else "it did not stay finite"
@@ -138,7 +141,9 @@ def _broke(treated: Case) -> bool:
     return gone or bool(treated.events("non-finite"))
 
 
-def is_better(before: float | None, after: float | None, start: float | None, matters: float = 0.02) -> bool:
+def is_better(
+    before: float | None, after: float | None, start: float | None, matters: float = 0.02, share: float = BETTER
+) -> bool:
     """Whether a treated run got clearly further.
 
     Args:
@@ -146,9 +151,11 @@ def is_better(before: float | None, after: float | None, start: float | None, ma
         after: Where the treated run ended.
         start: Where both began.
         matters: The smallest difference that counts, as a share of the start.
+        share: The largest share of `before` that is clearly less.
 
     Returns:
-        True where the end is at least a fifth lower, and by an amount that matters beside the start.
+        True where the end is at least a fifth lower, or as much as is asked for, and by an amount that matters beside
+        the start.
 
     >>> is_better(0.99, 0.004, 1.0), is_better(1e-9, 1e-12, 1.0), is_better(float("inf"), 0.5, 1.0)
     (True, False, True)
@@ -159,8 +166,8 @@ def is_better(before: float | None, after: float | None, start: float | None, ma
         return start is None or after < 0.9 * abs(start)
     scale = abs(start) if start is not None and math.isfinite(start) else abs(before)
     if before > 0 and after >= 0:
-        return after <= BETTER * before and before - after >= matters * scale
-    return before - after >= 0.2 * max(abs(before), abs(after))
+        return after <= share * before and before - after >= matters * scale
+    return before - after >= (1 - share) * max(abs(before), abs(after))
 
 
 def _candidates(found: Sequence[Finding], session: Session, turn: int) -> list[_Candidate]:
@@ -188,6 +195,8 @@ def _courses(measure: str, case: Case, treated: Case) -> tuple[Progress, Progres
         return case.residual_progress(), treated.residual_progress(), "median residual"
     if measure == "bound":
         return case.bound_progress(), treated.bound_progress(), "evidence lower bound (its negative)"
+    if measure == "highest":
+        return case.progress.highest(), treated.progress.highest(), "highest loss of a fifth of the run"
     if measure.startswith("term "):
         index = int(measure.removeprefix("term ")) - 1
         return case.term_progress(index), treated.term_progress(index), measure

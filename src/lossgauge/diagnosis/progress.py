@@ -1,6 +1,7 @@
 """Whether a training gets anywhere: its losses from step to step, boiled down to a few numbers and one word."""
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -192,6 +193,25 @@ class Progress:
         """
         upto = [point for point in self.points if point[0] <= step]
         return Progress(tuple(upto)).end if upto else None
+
+    def highest(self) -> "Progress":
+        """The course of the largest value of the last fifth of the way so far.
+
+        Returns:
+            It; infinite where a value is not finite.
+        """
+        reach = (self.points[-1][0] - self.points[0][0]) / 5 if self.points else 0.0
+        found: list[tuple[float, float]] = []
+        recent: deque[tuple[float, float]] = deque()  # falling: whatever is below a later value will not be needed
+        for step, value in self.points:
+            known = value if math.isfinite(value) else math.inf
+            while recent and recent[-1][1] <= known:
+                recent.pop()
+            recent.append((step, known))
+            while recent[0][0] < step - reach:
+                recent.popleft()
+            found.append((step, recent[0][1]))
+        return Progress(tuple(found), self.contested)
 
     def _signed_state(self, start: float, end: float) -> str:
         """A loss that may be negative has no natural zero: its way is measured against its own jitter."""

@@ -49,7 +49,8 @@ class Finding:
         remedy: What to do.
         treatments: What could be tried to settle it, the best first; empty where no number cures it.
         rank: Its place among findings of the same severity: the more specific the cause, the smaller.
-        measure: What a treatment has to improve: `loss`, `residual`, `term 1`, `bound` (the evidence lower bound).
+        measure: What a treatment has to improve: `loss`, `highest` (of the losses of a fifth of the run),
+            `residual`, `term 1`, `bound` (the evidence lower bound).
         matters: The smallest improvement that counts, as a share of what training began with.
         most: The worst it can be, whatever a trial shows: `warning` for what may have been done on purpose.
         optimizer: The number of the optimizer it was found at; None for the main one.

@@ -235,8 +235,8 @@ class Trial:
     Args:
         code: The rule that asked for it.
         treatment: The change, as `Treatment.summary` gives it.
-        measure: What was compared: `loss` (training loss per unit of loss), `residual` (median |output − target|),
-            `term 1` (one summand of the loss), or the evidence lower bound.
+        measure: What was compared: `loss` (training loss per unit of loss), the highest loss of a fifth of the run, the
+            median |output − target|, `term 1` (one summand of the loss), or the evidence lower bound.
         before: Its value at the end of the untouched run, in the user's own units.
         after: Its value at the same step of the treated run.
         start: Its value at the start.

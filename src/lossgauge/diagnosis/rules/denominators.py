@@ -247,4 +247,5 @@ class LateBlowup(Rule):
         evidence = {"best_loss": best, "climbed_to": peak, "epsilon": value, "smallest_to_early": min(known) / early}
         end = case.progress.end or peak
         severity = "fault" if case.progress.suffers else "warning" if end > 1e-4 * start else "info"
-        return self.finding(severity, message, evidence, treatments=treatments, matters=1e-4)
+        # Between its blow-ups the loss may be as low as it ever was; where the run happened to end says nothing.
+        return self.finding(severity, message, evidence, treatments=treatments, measure="highest", matters=1e-4)
