@@ -108,7 +108,8 @@ class LearningRateTooLarge(Rule):
     page = Page(
         "Under SGD and its kin the step is lr·g: the learning rate has units W²/L (exponent −1).",
         "A learning rate from a mean over n elements is n times too large for their sum: training diverges.",
-        "The optimizer is SGD-like, and the loss is not finite, rises, or jitters while the weights change violently.",
+        "The optimizer is SGD-like, and the loss is not finite, rises, or jitters while the weights change violently; "
+        "or it leaps above twice its start time and again.",
         "Divide the learning rate by the factor the loss was multiplied by.",
         "Large learning rates at the edge of stability, where the loss still comes down.",
         "Goyal et al. 2017; Cohen et al. 2021",
@@ -136,7 +137,7 @@ class LearningRateTooHigh(Rule):
         "An adaptive optimizer changes each weight by about lr per step, whatever the size of the loss.",
         "It looks like a loss that is too large, but no loss factor changes anything (elasticity 0).",
         "The optimizer is adaptive and not ruled by ε, the weights change violently (or did so until the units were "
-        "dead), and the loss does not come down.",
+        "dead), and the loss does not come down, or leaps above twice its start time and again.",
         "Lower the learning rate, or warm it up.",
         "A short phase of a cyclic schedule.",
         "Smith 2017",

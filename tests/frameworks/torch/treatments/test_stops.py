@@ -210,9 +210,14 @@ def test_an_object_is_never_asked():
         def __getattribute__(self, name: str) -> Any:
             raise AssertionError("asked")
 
-    proxy = Proxy()
-    assert find_stop_deltas(sys._getframe()) == []
+    class Lazy(list[Any]):
+        def __iter__(self) -> Any:
+            raise AssertionError("asked")
+
+    proxy, lazy = Proxy(), Lazy([Stopper(0.5)])
+    assert [where.partition(" (")[2] for where, _ in find_stop_deltas(sys._getframe())] == ["lazy[0].min_delta)"]
     assert type(proxy) is Proxy
+    assert len(lazy) == 1
 
 
 def found_in(module: str) -> list[tuple[str, float]]:

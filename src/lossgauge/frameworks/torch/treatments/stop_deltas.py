@@ -115,14 +115,15 @@ def _within(holder: Any) -> Iterator[tuple[str, float, Callable[[float], None]]]
 
 def _below(holder: Any) -> list[tuple[str, Any]]:
     """What a dictionary, a list or an object of the user's holds, the first few of it, and how it is reached."""
-    kind = type(holder)
+    kind = type(holder)  # its own methods are not called, and another thread may change it meanwhile
     if issubclass(kind, dict):
-        return [(f"[{key!r}]", dict.get(holder, key)) for key in islice(dict.keys(holder), MOST) if type(key) is str]
+        return [(f"[{key!r}]", inner) for key, inner in list(islice(dict.items(holder), MOST)) if type(key) is str]
     if issubclass(kind, (list, tuple)):
-        return [(f"[{index}]", inner) for index, inner in enumerate(islice(kind.__iter__(holder), MOST))]
+        plain = list if issubclass(kind, list) else tuple
+        return [(f"[{index}]", inner) for index, inner in enumerate(list(islice(plain.__iter__(holder), MOST)))]
     if issubclass(kind, (type, ModuleType)) or str(kind.__module__).partition(".")[0] in FOREIGN:
         return []
-    return [(f".{name}", inner) for name, inner in islice(_attributes(holder).items(), MOST)]
+    return [(f".{name}", inner) for name, inner in list(islice(_attributes(holder).items(), MOST))]
 
 
 def _names_in(kind: type) -> tuple[str, ...]:
