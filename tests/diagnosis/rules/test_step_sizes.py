@@ -70,7 +70,7 @@ def test_leaps_of_the_loss_say_what_smaller_updates_do_not(optimizer):
     assert found.severity == "warning"  # a trial has to show the rest
     assert seek([min(loss, 1.5) for loss in leaping]) is None
     assert seek(leaping, then=1e-3) is None
-    assert seek(leaping, early=5e-3) is None
+    assert seek(leaping, early=2e-2) is None
 
 
 def test_decay_that_is_not_added_to_the_gradient_cannot_dominate_it():

@@ -156,7 +156,7 @@ def test_dominated_counts_the_elements_epsilon_rules():
 
 def test_unsquared_counts_the_gradients_whose_square_vanished():
     weight = nn.Parameter(torch.zeros(6))
-    weight.grad = torch.tensor([0.0, 1e-30, 4e-23, 1e-19, 1e-10, 1.0])
+    weight.grad = torch.tensor([0.0, 1e-30, 1.2e-21, 1e-19, 1e-10, 1.0])
     sample = one_step(weight, torch.optim.Adam([weight]))
     assert sample.unsquared == 2 / 6  # after (1 − β₂) one is zero, one the smallest number there is; one only subnormal
     weight.grad = weight.grad * 2.0**60
