@@ -52,26 +52,25 @@ class MeanOfMeans(Rule):
         ratio, bias = median(ratio for ratio, _ in uneven), median(bias for _, bias in uneven)
         if ratio < UNEVEN:
             return None
-        message = (
-            f"each of {case.accumulated} micro-batches per step is averaged by itself, though they hold up to "
-            f"{ratio:.3g} times "
-            f"different numbers of items: the loss is {percent(bias)} off the mean over all items, and no "
-            "constant repairs that"
-        )
         guessing = _beside_guessing(list(windows.values()))
         update = case.typical(case.relative_update) or 0.0
         rests = case.progress.state in ("fell", "stalled") and case.progress.noise < JITTER and update > FROZEN
         # Where one kind of items is as often right as the other is wrong, both kinds of micro-batches lose the same.
         worse = guessing is not None and guessing > WORSE and rests
+        if worse and bias <= BIASED:
+            harm = (
+                f"the loss per item has come to rest at {guessing:.2g} times that of guessing, for the few items of the "
+                "small ones count as much as all others"
+            )
+        else:
+            harm = f"the loss is {percent(bias)} off the mean over all items, and no constant repairs that"
+        message = (
+            f"each of {case.accumulated} micro-batches per step is averaged by itself, though they hold up to "
+            f"{ratio:.3g} times different numbers of items: {harm}"
+        )
         severity = "fault" if bias > BIASED or worse else "info"
         evidence = {"backwards_per_step": case.accumulated, "item_ratio": ratio, "bias": bias,
                     "loss_to_guessing": guessing}  # fmt: skip
-        if worse and bias <= BIASED:
-            message = (
-                f"each of {case.accumulated} micro-batches per step is averaged by itself, though they hold up to "
-                f"{ratio:.3g} times different numbers of items: the loss per item has come to rest at {guessing:.2g} "
-                "times that of guessing, for the few items of the small ones count as much as all others"
-            )
         return self.finding(severity, message, evidence,
                             advice="sum the loss over each micro-batch and divide by the number of items in the "
                                    "whole window")  # fmt: skip

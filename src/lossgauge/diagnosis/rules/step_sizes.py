@@ -204,10 +204,9 @@ def _too_fast(rule: Rule, case: Case, text: str) -> Finding | None:
     largest = max(finite, default=0.0)
     typical = case.typical(case.relative_update)
     leaps = case.progress.erratic > LEAPS and largest > VIOLENT
-    wild = state in ("broken", "diverged", "climbed") or (
-        (state in ("stalled", "slow") or leaps)
-        and (case.killed or ((typical or 0.0) > VIOLENT / (10 if leaps else 3) and case.progress.noise > 0.01))
-    )
+    fast = (typical or 0.0) > VIOLENT / (10 if leaps else 3) and case.progress.noise > 0.01
+    poor = state in ("stalled", "slow") or leaps
+    wild = state in ("broken", "diverged", "climbed") or (poor and (case.killed or fast))
     if policy_terms(case) and state != "broken":  # its loss grows with the episodes, and does not say how it fares
         wild = state == "diverged" and (typical or 0.0) > VIOLENT
     first = case.progress.points[0][1] if case.progress.points else math.nan

@@ -163,6 +163,12 @@ def test_unsquared_counts_the_gradients_whose_square_vanished():
     assert one_step(weight, torch.optim.Adam([weight])).unsquared == 0.0
 
 
+def test_what_is_lost_of_complex_weights_is_lost_in_their_real_format():
+    weight = nn.Parameter(torch.zeros(2, dtype=torch.complex64))
+    weight.grad = torch.tensor([1e-30 + 1e-30j, 1.0 + 1.0j])
+    assert one_step(weight, torch.optim.Adam([weight])).unsquared == 0.5
+
+
 @pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 0.0), (torch.bfloat16, 1.0)], ids=str)
 def test_lost_updates(dtype: torch.dtype, share: float):
     weight = nn.Parameter(torch.ones(50, 3, dtype=dtype))

@@ -192,6 +192,13 @@ def test_what_is_held_by_what_a_variable_holds_is_found_and_changed():
     assert trainer.fit() == (0.5, 0.25)
 
 
+def test_every_call_of_a_function_has_variables_of_its_own():
+    def call(min_delta: float) -> list[tuple[str, float]]:
+        return call(min_delta / 2) if min_delta > 1 else find_stop_deltas(sys._getframe())
+
+    assert [value for _, value in call(4.0)] == [1.0, 2.0, 4.0]
+
+
 @pytest.mark.parametrize("many", [4, 60])
 def test_the_search_ends_where_much_is_held(many: int):
     def find(crowd: Any, options: Any, stopper: Any):

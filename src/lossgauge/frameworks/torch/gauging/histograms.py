@@ -63,20 +63,6 @@ def smallest_exponent(dtype: torch.dtype) -> int:
     return int(np.frexp(torch.finfo(dtype).smallest_normal)[1]) - 1
 
 
-@lru_cache(maxsize=16)
-def smallest(dtype: torch.dtype) -> float:
-    """The smallest number of a format above zero.
-
-    Args:
-        dtype: A floating-point format.
-
-    Returns:
-        2^−149 for float32.
-    """
-    known = torch.finfo(dtype)
-    return known.smallest_normal * known.eps
-
-
 def _split(values: np.ndarray, fields: np.ndarray, counts: np.ndarray) -> tuple[int, np.ndarray, int]:
     """The exponent of the first bin, the bins and the zeros; float64's own subnormals share their field with zero."""
     bins = counts[1:_LAST]

@@ -24,7 +24,7 @@ from lossgauge.frameworks.torch.gauging.denominators import (
 )
 from lossgauge.frameworks.torch.gauging.elasticity import trial_steps
 from lossgauge.frameworks.torch.gauging.elements import pick, plain, to_host
-from lossgauge.frameworks.torch.gauging.histograms import count, smallest
+from lossgauge.frameworks.torch.gauging.histograms import count
 from lossgauge.frameworks.torch.gauging.moving_blocks import copied_blocks
 from lossgauge.frameworks.torch.gauging.norms import norms
 from lossgauge.frameworks.torch.gauging.pieces import (
@@ -46,6 +46,7 @@ from lossgauge.frameworks.torch.gauging.sighting import (
     read_gradients,
     sight,
 )
+from lossgauge.laws.formats import SMALLEST
 from lossgauge.laws.law import Law
 from lossgauge.records.session import TensorSample
 
@@ -253,7 +254,8 @@ def _sample(
     divisor, threshold = denominator(moments, states, step), moments.threshold(step)
     unsquared = None
     if one.driven is not None and moments.raw:
-        unsquared = _share(one.driven & (states[moments.raw] <= smallest(moments.format)))
+        least = SMALLEST.get(torch.finfo(moments.format).dtype, 0.0)  # that of complex64 is float32's
+        unsquared = _share(one.driven & (states[moments.raw] <= least))
     tried = one.tried
     return TensorSample(
         one.number,

@@ -73,11 +73,12 @@ def stop_deltas(frame: FrameType | None, depth: int = DEPTH) -> Iterator[StopDel
     met: set[int] = set()
     for inner in _frames(frame):
         where, variables = f"{os.path.basename(inner.f_code.co_filename)}:{inner.f_lineno}", inner.f_locals
-        if id(variables) in met:
+        holder, put = _variable(inner)
+        if id(holder) in met:
             continue
-        met.add(id(variables))
+        met.add(id(holder))
         if _number(value := variables.get(NAME)):
-            yield StopDelta(NAME, where, value, *_variable(inner))
+            yield StopDelta(NAME, where, value, holder, put)
         held += [(where, name, holder) for name, holder in list(variables.items()) if not name.startswith("__")]
     for _ in range(depth):
         below: list[tuple[str, str, Any]] = []
