@@ -59,8 +59,8 @@ class MeanOfMeans(Rule):
         worse = guessing is not None and guessing > WORSE and rests
         if worse and bias <= BIASED:
             harm = (
-                f"the loss per item has come to rest at {guessing:.2g} times that of guessing, for the few items of the "
-                "small ones count as much as all others"
+                f"the loss per item has come to rest at {guessing:.2g} times that of guessing, for the few items of "
+                "the small ones count as much as all others"
             )
         else:
             harm = f"the loss is {percent(bias)} off the mean over all items, and no constant repairs that"
